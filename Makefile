@@ -1,0 +1,43 @@
+# `make` lists what can be done. PYTHON=python3.12 chooses the Python.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help book test slow execute bench wheel repository logo clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+# A second make does not install again.
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+book: .venv/ready  ## build the book and print the page to open
+	$(BIN)/jupyter-book build book/
+	@echo "Open $(CURDIR)/book/_build/html/index.html"
+
+test: .venv/ready  ## test the library, the rules and every chapter's outputs
+	$(BIN)/python -m pytest --nbval
+
+slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal
+	$(BIN)/python -m pytest tests -m slow
+
+execute: .venv/ready  ## run the chapters whose outputs are stale
+	$(BIN)/python tools/execute.py
+
+bench: .venv/ready  ## measure the time to 30 dB and to 40 dB again
+	$(BIN)/python benchmarks/time_to_quality.py
+
+wheel: .venv/ready  ## make dist/sirenlib-*.whl, to upload beside a chapter in Colab
+	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+repository: .venv/ready  ## set the public address: make repository URL=https://github.com/OWNER/NAME (URL= takes it back)
+	$(BIN)/python tools/address.py "$(URL)"
+
+logo: .venv/ready  ## draw the logo with the book's own code
+	$(BIN)/python tools/logo.py
+
+clean:  ## remove what was built; .venv stays
+	rm -rf book/_build build dist *.egg-info .pytest_cache .ruff_cache

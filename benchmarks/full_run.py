@@ -1,0 +1,83 @@
+"""Record the experiment of the common tutorial, all 2501 steps of it.
+
+A cameraman of 128x128 pixels, 2-256x4-1, Adam at 1e-4, the whole picture in every
+step. Chapter 8 shows the record beside the shorter run that its reader makes.
+
+    python benchmarks/full_run.py [--device cuda]
+"""
+
+import argparse
+import time
+
+import matplotlib
+import torch
+from provenance import RESULTS, provenance, write_result
+
+import sirenlib
+from sirenlib import figures
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+NAME, SIZE, STEPS = "full_run", 128, 2501
+STAGES = (0, 20, 100, 500, 2500)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    device = sirenlib.resolve_device(parser.parse_args().device)
+
+    signal = sirenlib.cameraman(SIZE).to(device)
+    generator = torch.Generator().manual_seed(0)
+    model = sirenlib.Siren(2, 256, 3, 1, generator=generator).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    coords = signal.coords.clone().requires_grad_()
+
+    history, stages = sirenlib.History(), []
+    start = time.perf_counter()
+    for step in range(STEPS):
+        output = model(coords)
+        loss = ((output - signal.values) ** 2).mean()
+        if step in STAGES:
+            stages.append(output.detach().cpu().reshape(signal.shape))
+        if step % 20 == 0:
+            history.step.append(step)
+            history.seconds.append(round(time.perf_counter() - start, 3))
+            history.loss.append(loss.item())
+            history.psnr.append(sirenlib.psnr_from_mse(loss.item(), 2))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    seconds = time.perf_counter() - start
+
+    draw(model, signal, stages)
+    record = {
+        "what": "cameraman 128x128, 2-256x4-1, official start, Adam 1e-4, full batch",
+        "steps": STEPS,
+        "seconds": round(seconds, 1),
+        "final_psnr": round(sirenlib.signal_psnr(model, signal), 2),
+        "history": {
+            "step": history.step,
+            "seconds": history.seconds,
+            "psnr": [round(value, 3) for value in history.psnr],
+        },
+        "provenance": provenance(device),
+    }
+    write_result(NAME, record)
+    print(f"{record['final_psnr']} dB after {STEPS} steps in {seconds:.0f} s")
+
+
+def draw(model, signal, stages) -> None:
+    plt.style.use(figures.STYLE)
+    fields = sirenlib.evaluate(model, signal.coords)
+    panels = figures.three_panels(*fields, signal.shape)
+    panels.savefig(RESULTS / f"{NAME}-panels.png")
+    row, axes = plt.subplots(1, len(STAGES), figsize=(9, 2.1))
+    for axis, step, stage in zip(axes, STAGES, stages, strict=True):
+        figures.show_picture(axis, stage, f"step {step}")
+    row.savefig(RESULTS / f"{NAME}-stages.png")
+
+
+if __name__ == "__main__":
+    main()

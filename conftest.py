@@ -1,0 +1,13 @@
+"""Settings that every test and every notebook kernel starts under."""
+
+import os
+import sys
+from pathlib import Path
+
+# Before anything imports torch. One thread is faster than two for small networks,
+# and the committed outputs come from a CPU.
+os.environ.setdefault("SIRENLIB_BOOK", "cpu")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The tools are scripts, not a package.
+sys.path.insert(0, str(Path(__file__).parent / "tools"))

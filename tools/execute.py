@@ -1,0 +1,92 @@
+"""Execute the chapters whose outputs are stale, and record what they depend on.
+
+``python tools/execute.py`` runs what is stale, ``--all`` everything, and chapters
+that are named run in any case. A chapter with an error in it stays as it was.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from chapters import KEPT_IN_CELL, KEPT_IN_NOTEBOOK, chapters
+from fingerprint import PACKAGE, fingerprint, recorded_fingerprint
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat import NotebookNode
+
+# No version in it: another Python would make a diff of every chapter.
+LANGUAGE = {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"}
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+TRACEBACK_LINES = 12
+
+
+def stale(path: Path) -> bool:
+    """True if the chapter's code, or what it uses, changed since it was executed."""
+    notebook = nbformat.read(path, as_version=4)
+    return recorded_fingerprint(notebook) != fingerprint(notebook)
+
+
+def execute(path: Path) -> None:
+    """Run a chapter in its folder and write it back, outputs and fingerprint.
+
+    Raises:
+        SystemExit: a cell failed; the message has its number and traceback.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        kernel_name=KERNEL["name"],
+        timeout=600,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    with client.setup_kernel():
+        for index, cell in enumerate(notebook.cells):
+            _run(client, cell, index, path)
+    tidy(notebook)
+    notebook.metadata[PACKAGE] = {"fingerprint": fingerprint(notebook)}
+    nbformat.write(notebook, path)
+
+
+def _run(client: NotebookClient, cell: NotebookNode, index: int, path: Path) -> None:
+    count = client.code_cells_executed + 1
+    try:
+        client.execute_cell(cell, index, execution_count=count)
+    except (CellControlSignal, DeadKernelError) as error:
+        end = "\n".join(str(error).strip().splitlines()[-TRACEBACK_LINES:])
+        sys.exit(f"{path.name}, cell {index + 1}: {type(error).__name__}\n{end}")
+
+
+def tidy(notebook: NotebookNode) -> None:
+    """Keep only the metadata that means something."""
+    notebook.metadata.update(kernelspec=KERNEL, language_info=LANGUAGE)
+    for node, kept in [(notebook, KEPT_IN_NOTEBOOK)] + [
+        (cell, KEPT_IN_CELL) for cell in notebook.cells
+    ]:
+        for key in set(node.metadata) - kept:
+            del node.metadata[key]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="run the fresh ones too")
+    parser.add_argument("chapters", nargs="*", type=Path, metavar="CHAPTER")
+    arguments = parser.parse_args()
+    # The committed outputs come from a CPU, and small networks like one thread.
+    os.environ.update(SIRENLIB_BOOK="cpu", OMP_NUM_THREADS="1")
+    wanted = arguments.chapters or chapters()
+    everything = arguments.all or arguments.chapters
+    for path in wanted if everything else filter(stale, wanted):
+        start = time.perf_counter()
+        print(path.name, end=" ", flush=True)
+        execute(path)
+        print(f"{time.perf_counter() - start:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
