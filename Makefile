@@ -2,14 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help book test slow execute bench wheel repository logo clean
+.PHONY: help book test slow execute bench wheel repository cover clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 # A second make does not install again.
 .venv/ready: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@touch $@
@@ -28,7 +28,8 @@ execute: .venv/ready  ## run the chapters whose outputs are stale
 	$(BIN)/python tools/execute.py
 
 bench: .venv/ready  ## measure the time to 30 dB and to 40 dB again
-	$(BIN)/python benchmarks/time_to_quality.py
+	$(BIN)/python -m pip install --quiet siren-pytorch==0.1.7
+	$(BIN)/python benchmarks/time_to_quality.py --device $(or $(DEVICE),cpu)
 
 wheel: .venv/ready  ## make dist/sirenlib-*.whl, to upload beside a chapter in Colab
 	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
@@ -36,8 +37,8 @@ wheel: .venv/ready  ## make dist/sirenlib-*.whl, to upload beside a chapter in C
 repository: .venv/ready  ## set the public address: make repository URL=https://github.com/OWNER/NAME (URL= takes it back)
 	$(BIN)/python tools/address.py "$(URL)"
 
-logo: .venv/ready  ## draw the logo with the book's own code
-	$(BIN)/python tools/logo.py
+cover: .venv/ready  ## draw the logo and the cover picture with the book's own code
+	$(BIN)/python tools/cover.py
 
 clean:  ## remove what was built; .venv stays
 	rm -rf book/_build build dist *.egg-info .pytest_cache .ruff_cache

@@ -13,19 +13,30 @@ RESULTS = Path(__file__).parent / "results"
 
 def provenance(device: torch.device) -> dict:
     """Hardware, versions, date and commit of a measurement made now."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=RESULTS,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
     return {
         "hardware": _hardware(device),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "date": datetime.date.today().isoformat(),
-        "commit": commit or "unknown",
+        "commit": _commit(),
     }
+
+
+def _commit() -> str:
+    """The last commit of the code that was measured, marked if it was changed since."""
+    code = ["--", "sirenlib", "benchmarks/*.py"]
+
+    def git(*arguments: str) -> str:
+        run = subprocess.run(
+            ["git", *arguments, *code],
+            cwd=RESULTS.parents[1],
+            capture_output=True,
+            text=True,
+        )
+        return run.stdout.strip()
+
+    changed = " with changes" if git("status", "--porcelain") else ""
+    return (git("log", "-1", "--format=%h") or "unknown") + changed
 
 
 def _hardware(device: torch.device) -> str:

@@ -25,7 +25,7 @@ from torch import nn
 import sirenlib
 from sirenlib import Signal, Siren
 
-NAME, SIZE, QUALITIES, LIMIT, ROUNDS = "time_to_quality", 256, (30, 40), 2000, 5
+NAME, SIZE, QUALITIES, LIMIT, ROUNDS = "time_to_quality", 256, (30, 40), 1200, 5
 EPOCHS = {30: 3, 40: 12}  # of our recipe; the quality reached is measured and recorded
 
 

@@ -11,7 +11,7 @@ MARK, GAP = "✓", "  "
 class Check:
     """A claim that held, as `check` prints it and `Check.parse` reads it back.
 
-    ``relation`` is one of ``≤``, ``≥``, ``≈`` and ``<``; the numbers are kept as
+    ``relation`` is one of ``≤``, ``≥``, ``≈``, ``=`` and ``<``; the numbers are kept as
     the text that is printed, so that nothing is lost on the way.
     """
 
@@ -42,7 +42,7 @@ class Check:
 
 _LINE = re.compile(
     rf"{MARK} (?P<statement>\S+(?: \S+)*) {{2,}}(?P<quantity>\S+(?: \S+)*) {{2,}}"
-    r"(?:(?P<measured>\S+) )?(?P<relation>[≤≥≈<]) (?P<bound>\S+(?: ± \S+)?)"
+    r"(?:(?P<measured>\S+) )?(?P<relation>[≤≥≈=<]) (?P<bound>\S+(?: ± \S+)?)"
     r"(?:   \((?P<note>.*)\))?"
 )
 
@@ -62,7 +62,7 @@ def check(
     """Print one line "measured against predicted", or raise.
 
     Exactly one demand is made: ``at_most``, ``at_least``, ``near`` together with
-    ``within``, or ``below``. ``below`` is for rounding errors: it prints the bound
+    ``within`` (0 for what can be counted), or ``below``. ``below`` is for rounding errors: it prints the bound
     alone, since the error itself differs from machine to machine. The others print
     as many digits as the tolerance resolves.
 
@@ -105,6 +105,9 @@ def _format(statement, quantity, measured, relation, bound, within, note) -> Che
             raise ValueError(f"{name} must be words with single spaces, not {text!r}")
     if relation == "<":
         return Check(statement, quantity, "", relation, f"{bound:g}", note)
+    if within == 0:
+        exact = f"{measured:,.12g}"
+        return Check(statement, quantity, exact, "=", f"{bound:,.12g}", note)
     places = _places(bound, digits=3) if within is None else _places(within, digits=2)
     wanted = f"{bound:,.{places}f}"
     if within is not None:

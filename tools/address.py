@@ -28,6 +28,12 @@ PAGE_BUTTONS = """\
 """
 BEGIN, END = "<!-- address:begin -->\n", "<!-- address:end -->"
 
+PLACES = {
+    ".yml": 'the lines `repository:`, `  url: ""` and `html:`',
+    ".md": f"the lines {BEGIN.strip()} and {END}",
+    ".ipynb": "the set-up cell with its line ADDRESS",
+}
+
 
 def set_address(url: str, root: Path = ROOT) -> None:
     """Set the address everywhere; empty takes it back.
@@ -77,7 +83,9 @@ def _replace(pattern: str, value: str, text: str, path: Path) -> str:
     """The text with the first match's second group replaced."""
     found = re.search(pattern, text, re.MULTILINE)
     if not found:
-        raise ValueError(f"{path.name} has no place for the address: {pattern}")
+        raise ValueError(
+            f"{path.name} has no place for the address; put back {PLACES[path.suffix]}"
+        )
     return text[: found.start(2)] + value + text[found.end(2) :]
 
 
@@ -103,9 +111,11 @@ def _readme(path: Path, url: str, root: Path) -> str:
         owner, name = ADDRESS.fullmatch(url).groups()
         colab = f"https://colab.research.google.com/github/{owner}/{name}/blob/main"
         lines = [f"[The book online](https://{owner}.github.io/{name}/)"]
-        lines += [f"[the repository]({url})", "in Colab:"]
-        lines += [f"[{_title(p)}]({colab}/book/{p.name})" for p in chapters(root)]
-    badges = "".join(f"{line}\n" for line in lines)
+        lines += [f"[the repository]({url})"]
+        lines += [
+            f"[Colab: {_title(p)}]({colab}/book/{p.name})" for p in chapters(root)
+        ]
+    badges = " ·\n".join(lines) + "\n" if lines else ""
     return _replace(f"({BEGIN})((?:.*\n)*?)({END})", badges, _text(path), path)
 
 

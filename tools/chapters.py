@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import nbformat
 import prose
 import yaml
+from nbformat.reader import NotJSONError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -90,7 +91,12 @@ def is_set_up(source: str) -> bool:
 
 def problems(path: Path) -> list[str]:
     """Everything that is wrong with a chapter; the rule stands in brackets."""
-    chapter = Chapter(path, nbformat.read(path, as_version=4))
+    try:
+        chapter = Chapter(path, nbformat.read(path, as_version=4))
+        nbformat.validate(chapter.notebook)
+    except (nbformat.ValidationError, NotJSONError) as error:
+        reason = str(error).splitlines()[0]
+        return [f"{path.name}, cell 1: no valid notebook: {reason} [valid_file]"]
     return [
         f"{path.name}, cell {number}: {what} [{rule.__name__}]"
         for rule in RULES
@@ -104,14 +110,6 @@ def _rule(function):
 
 
 # The file
-
-
-@_rule
-def valid_file(chapter: Chapter) -> Problems:
-    try:
-        nbformat.validate(chapter.notebook)
-    except nbformat.ValidationError as error:
-        yield 1, f"not a valid notebook ({error.message}); save it in JupyterLab"
 
 
 @_rule
@@ -339,7 +337,7 @@ OPENING = {
     "The question.": r"\S",
     "After this chapter you can": r"\S",
     "What you need.": r"\S",
-    "Time.": r"\d+ minutes? to read[^§]*\d+ seconds? to run[^§]*\b2 CPU cores",
+    "Time.": r"\d+ minutes? to read.*\d+ seconds? to run.*\b2 CPU cores",
 }
 ENDING = ["The chapter in five lines", "Exercises", "Where to go next"]
 
@@ -362,7 +360,7 @@ def opening(chapter: Chapter) -> Problems:
     for label, pattern in OPENING.items():
         mark = f"**{label}"
         texts = [text.split(mark, 1)[1] for text in paragraphs if mark in text]
-        if not any(re.search(pattern, text) for text in texts):
+        if not any(re.search(pattern, text, re.DOTALL) for text in texts):
             wanted = f"**{label}** … N minutes to read, M seconds to run on 2 CPU cores"
             wanted = wanted if label == "Time." else f"**{label}**"
             yield 1, f"the first cell does not say `{wanted}`"
@@ -378,7 +376,7 @@ def ending(chapter: Chapter) -> Problems:
     ]
     if [heading for _, heading in found] != ENDING:
         wanted = ", ".join(f"`## {heading}`" for heading in ENDING)
-        yield len(chapter.notebook.cells), f"a chapter ends with {wanted}, in this order"
+        yield len(chapter.notebook.cells), f"the ending is not {wanted}, in this order"
 
 
 @_rule

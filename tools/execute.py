@@ -6,6 +6,7 @@ that are named run in any case. A chapter with an error in it stays as it was.
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -58,7 +59,8 @@ def _run(client: NotebookClient, cell: NotebookNode, index: int, path: Path) -> 
     try:
         client.execute_cell(cell, index, execution_count=count)
     except (CellControlSignal, DeadKernelError) as error:
-        end = "\n".join(str(error).strip().splitlines()[-TRACEBACK_LINES:])
+        text = re.sub(r"\x1b\[[\d;]*m", "", str(error))  # IPython's colors
+        end = "\n".join(text.strip().splitlines()[-TRACEBACK_LINES:])
         sys.exit(f"{path.name}, cell {index + 1}: {type(error).__name__}\n{end}")
 
 

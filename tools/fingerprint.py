@@ -114,12 +114,12 @@ def _names(node: ast.AST, package: Path, module: Path | None) -> list[tuple[str,
 
 def _attributes(tree: ast.Module, package: str) -> list[tuple[str]]:
     """Names used as ``sirenlib.name``, by whatever name the package goes."""
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     aliases = {
         alias.asname or package
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
+        for node in imports
         for alias in node.names
-        if alias.name == package or (alias.name.startswith(package) and not alias.asname)
+        if alias.name == package or (not alias.asname and package in alias.name)
     }
     return [
         (node.attr,)

@@ -3,6 +3,7 @@
 import re
 from functools import cache
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -40,8 +41,8 @@ def _children(block: Token) -> list[Token]:
 
 def headings(text: str) -> list[tuple[int, str]]:
     """Level and title of each heading. As in an anchor, mathematics is left out."""
-    found, tokens = [], blocks(text)
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    found = []
+    for opening, inline in pairwise(blocks(text)):
         if opening.type == "heading_open":
             kept = [t for t in _children(inline) if t.type in ("text", "code_inline")]
             title = "".join(token.content for token in kept)
@@ -51,7 +52,8 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 def anchors(page: Path) -> set[str]:
     """What a link may name after ``#`` in a page: headings down to level 3."""
-    return {default_slugify(title) for level, title in headings(_text(page)) if level < 4}
+    found = headings(_text(page))
+    return {default_slugify(title) for level, title in found if level < 4}
 
 
 def _text(page: Path) -> str:

@@ -1,0 +1,70 @@
+"""The built book: no warning, nothing missing, nothing from another host."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import prose
+import pytest
+from chapters import ROOT, chapters
+
+pytestmark = pytest.mark.slow
+
+LOADED = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The pages of a fresh build, made with every warning an error."""
+    copy = tmp_path_factory.mktemp("book") / "repository"
+    left_out = shutil.ignore_patterns(".*", "_build", "__pycache__", "build", "dist")
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=left_out)
+    builder = Path(sys.executable).with_name("jupyter-book")
+    command = [builder, "build", "book/", "-W", "-n", "--keep-going"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if "WARNING" in line]
+    assert (done.returncode, said) == (0, []), done.stderr[-3000:]
+    return copy / "book" / "_build" / "html"
+
+
+def loaded(page: Path) -> list[str]:
+    """The addresses that a page loads by itself; links to follow are not among them."""
+    tags = prose.tags(page.read_text(encoding="utf-8"))
+    return [
+        attributes[LOADED[tag]]
+        for tag, attributes in tags
+        if attributes.get(LOADED.get(tag, ""))
+        and attributes.get("rel") not in ("canonical", "search", "next", "prev")
+    ]
+
+
+def test_every_chapter_has_a_page(site):
+    assert [p.stem for p in chapters() if not (site / f"{p.stem}.html").is_file()] == []
+
+
+def test_pages_load_nothing_from_another_host(site):
+    outside = {
+        (page.name, address)
+        for page in site.glob("*.html")
+        for address in loaded(page)
+        if urlsplit(address).netloc
+    }
+    assert outside == set()
+
+
+def test_pages_find_everything_they_load(site):
+    missing = {
+        (page.name, address)
+        for page in site.glob("*.html")
+        for address in loaded(page)
+        if not urlsplit(address).scheme
+        and not (page.parent / unquote(urlsplit(address).path)).exists()
+    }
+    assert missing == set()
+
+
+def test_every_figure_has_an_alt_text(site):
+    without = [p.name for p in site.glob("*.html") if 'alt="_images' in p.read_text()]
+    assert without == []

@@ -1,0 +1,371 @@
+"""Every chapter keeps the rules, and every rule finds what it is there for."""
+
+import copy
+
+import execute
+import nbformat
+import pytest
+from chapters import ENDING, FORBIDDEN_CODE, RULES, chapters, problems, set_up_cell
+from fingerprint import bare, fingerprint, recorded_fingerprint
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+EVERY_CHAPTER = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+
+TITLE = """\
+# The sine of a sum
+
+**The question.** What does a sine do to a sum?
+
+**After this chapter you can** say it.
+
+**What you need.** [The section below](#exercises) and school.
+
+**Time.** 20 minutes to read, 5 seconds to run on 2 CPU cores."""
+
+MIDDLE = r"""## A formula
+
+By [Euler](https://www.example.org/euler), with `$` and `{code}` left alone:
+
+$$\sin(a + b) = \sin a \cos b + \cos a \sin b. \tag{1}$$
+
+<details><summary>Why</summary>
+
+Multiply $e^{ia}$ by $e^{ib}$.
+</details>"""
+
+EXERCISES = """\
+## The chapter in five lines
+
+1. One.
+2. Two.
+3. Three.
+4. Four.
+5. Five.
+
+## Exercises
+
+> **Predict before you run.** What is the sine of 0?"""
+
+ALT = "A sine and a cosine over one period; the cosine is ahead by a quarter."
+
+
+def solution(number):
+    metadata = {
+        "cellView": "form",
+        "jupyter": {"source_hidden": True},
+        "mystnb": {"code_prompt_show": "Show the solution"},
+        "tags": ["hide-cell"],
+    }
+    source = f"#@title Solution {number}\nassert 1 + 1 == 2"
+    return new_code_cell(source, metadata=metadata)
+
+
+def good_notebook():
+    """A notebook that keeps every rule. Cells 2 and 4 to 7 hold code."""
+    figure = new_output("display_data", data={"image/png": "AA==", "text/plain": "F"})
+    live = new_output("display_data", data={"text/html": '<img alt="x" src="">'})
+    said = new_output("stream", name="stdout", text="3\n")
+    alt = {"mystnb": {"image": {"alt": ALT}}}
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell(TITLE),
+            new_code_cell(set_up_cell()),
+            new_markdown_cell(MIDDLE),
+            new_code_cell("print(1 + 2)", outputs=[said, live]),
+            new_code_cell("draw()", metadata=alt, outputs=[figure]),
+            new_markdown_cell(EXERCISES),
+            solution(1),
+            solution(2),
+            new_markdown_cell("## Where to go next\n\nOn."),
+        ]
+    )
+    execute.tidy(notebook)
+    for count, cell in enumerate(c for c in notebook.cells if "outputs" in c):
+        cell.execution_count = count + 1
+    return notebook
+
+
+def problems_of(notebook, folder):
+    (folder / "_config.yml").write_text("repository: {url: ''}")
+    path = folder / "book" / "01_good.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+    return problems(path)
+
+
+def says(text, cell=2):
+    """A mutation: this Markdown comes after what a cell says."""
+
+    def mutate(notebook):
+        notebook.cells[cell].source += f"\n\n{text}"
+
+    return mutate
+
+
+def runs(source):
+    """A mutation: the first cell after the set-up has this code."""
+
+    def mutate(notebook):
+        notebook.cells[3].source = source
+
+    return mutate
+
+
+def replaces(cell, old, new):
+    """A mutation: other words in a cell."""
+
+    def mutate(notebook):
+        assert old in notebook.cells[cell].source
+        notebook.cells[cell].source = notebook.cells[cell].source.replace(old, new)
+
+    return mutate
+
+
+def prints(kind, **content):
+    """A mutation: the first cell after the set-up has one more output."""
+
+    def mutate(notebook):
+        notebook.cells[3].outputs.append(new_output(kind, **content))
+
+    return mutate
+
+
+def without(cell, key):
+    """A mutation: a cell's metadata lacks a key."""
+
+    def mutate(notebook):
+        del notebook.cells[cell].metadata[key]
+
+    return mutate
+
+
+def sets(cell, **metadata):
+    """A mutation: a cell's metadata has other values."""
+
+    def mutate(notebook):
+        notebook.cells[cell].metadata.update(metadata)
+
+    return mutate
+
+
+def repeats_figure(notebook):
+    figure = copy.deepcopy(notebook.cells[4])
+    figure.execution_count = 4
+    figure.id = "again"
+    notebook.cells.insert(5, figure)
+    for cell in notebook.cells[6:]:
+        if "outputs" in cell:
+            cell.execution_count += 1
+
+
+def moves_set_up(notebook):
+    notebook.cells[1], notebook.cells[3] = notebook.cells[3], notebook.cells[1]
+    notebook.cells[1].execution_count, notebook.cells[3].execution_count = 1, 2
+
+
+def alt(text):
+    return sets(4, mystnb={"image": {"alt": text}})
+
+
+# What breaks each rule: its name, and how.
+MUTATIONS = [
+    ("kernel", lambda notebook: notebook.metadata.kernelspec.update(name="conda")),
+    ("metadata", lambda notebook: notebook.metadata.update(widgets={})),
+    ("metadata", sets(3, execution={"iopub.status.idle": "2026"})),
+    ("empty_cells", lambda n: n.cells.insert(3, new_markdown_cell(" "))),
+    ("set_up", replaces(1, "import sys", "import os, sys")),
+    ("set_up", moves_set_up),
+    ("counts", lambda notebook: notebook.cells[3].update(execution_count=7)),
+    ("counts", lambda notebook: notebook.cells[7].update(execution_count=None)),
+    ("errors", prints("error", ename="ValueError", evalue="no", traceback=[])),
+    ("warnings", prints("stream", name="stderr", text="careful\n")),
+    ("width", runs(f"x = {'1' * 76}")),
+    ("semicolon", runs("plt.plot(x);")),
+    ("forbidden_code", runs("  !ls")),
+    ("forbidden_code", runs("%time fit()")),
+    ("forbidden_code", runs("from IPython.display import clear_output")),
+    ("forbidden_code", runs("model.cuda()")),
+    ("forbidden_code", runs("open('/data/picture.png')")),
+    ("forbidden_code", runs('open("C:/picture.png")')),
+    ("forbidden_code", runs("get('http://example.org')")),
+    ("alt_texts", without(4, "mystnb")),
+    ("alt_texts", alt("A plot.")),
+    ("alt_texts", alt(f"{ALT}.png")),
+    ("alt_texts", repeats_figure),
+    ("live_alt_texts", prints("display_data", data={"text/html": "<canvas>"})),
+    ("portable", says("```{note}\nA note.\n```")),
+    ("portable", says(":::{note}\nA note.\n:::")),
+    ("portable", says("See {cite}`sitzmann2020`.")),
+    ("portable", says("(here)=")),
+    ("portable", says("$$a$$ (label)")),
+    ("formulas", says("\\begin{align}\na &= b\n\\end{align}")),
+    ("formulas", says("$$\\begin{align}a &= b\\end{align}$$")),
+    ("formulas", says("$$a = b \\\\ c = d \\tag{2}$$")),
+    ("raw_html", says("<div>\n</div>")),
+    ("raw_html", says("A <b>bold</b> word.")),
+    ("raw_html", says("<script>1</script>")),
+    ("folds", says("<details><summary>Why</summary>So.\n</details>")),
+    ("folds", says("> <details><summary>Why $x$</summary>\n>\n> So.\n> </details>")),
+    ("pictures", says("![A picture of a sine](sine.png)")),
+    ("links", says("[a](http://example.org)")),
+    ("links", says("[a](/other.ipynb)")),
+    ("links", says("[a](../README.md)")),
+    ("links", says("[a](missing.ipynb)")),
+    ("links", says("[a](#missing)")),
+    ("links", says("[a](01_good.ipynb#missing)")),
+    ("title", replaces(0, "# The sine", "The sine")),
+    ("title", says("# Another title")),
+    ("opening", replaces(0, "**The question.**", "A question.")),
+    ("opening", replaces(0, "5 seconds to run", "soon done")),
+    ("opening", replaces(0, "**What you need.** [The", "[The")),
+    *[("ending", says(f"## {heading}")) for heading in ENDING[1:]],
+    ("five_lines", replaces(5, "5. Five.", "")),
+    ("five_lines", replaces(5, "1. One.", "Line.\n\n1. One.")),
+    ("predictions", replaces(5, "Predict before", "Think before")),
+    ("solutions", lambda notebook: notebook.cells.pop(7)),
+    *[("solutions", without(6, key)) for key in ("cellView", "jupyter", "mystnb")],
+    ("solutions", sets(6, tags=[])),
+    ("solutions", replaces(6, "#@title Solution", "# Solution")),
+    ("solutions", replaces(6, "assert", "print")),
+]
+
+
+@EVERY_CHAPTER
+def test_chapter_keeps_the_rules(path):
+    assert problems(path) == []
+
+
+@EVERY_CHAPTER
+def test_chapter_is_fresh(path):
+    notebook = nbformat.read(path, as_version=4)
+    fresh = recorded_fingerprint(notebook) == fingerprint(notebook)
+    assert fresh, f"{path.name} is older than its code or sirenlib: run `make execute`"
+
+
+def test_good_notebook_has_no_problems(tmp_path):
+    assert problems_of(good_notebook(), tmp_path) == []
+
+
+@pytest.mark.parametrize(("rule", "mutate"), MUTATIONS)
+def test_rule_finds_its_problem(rule, mutate, tmp_path):
+    notebook = good_notebook()
+    mutate(notebook)
+    found = problems_of(notebook, tmp_path)
+    assert found and all(problem.endswith(f"[{rule}]") for problem in found)
+    assert all(problem.startswith("01_good.ipynb, cell ") for problem in found)
+
+
+UNFINISHED = '{"cells": [], "metadata": 1, "nbformat": 4, "nbformat_minor": 5}'
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< ours", UNFINISHED])
+def test_broken_file_is_a_problem(text, tmp_path):
+    path = tmp_path / "01_broken.ipynb"
+    path.write_text(text)
+    assert [problem[-12:] for problem in problems(path)] == ["[valid_file]"]
+
+
+def test_every_rule_is_shown_to_fail():
+    assert {rule.__name__ for rule in RULES} == {name for name, _ in MUTATIONS}
+    tried = [name for name, _ in MUTATIONS].count("forbidden_code")
+    assert tried >= len(FORBIDDEN_CODE)
+
+
+# The fingerprint, on a toy package
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A repository with a package: siren uses signals, and nothing uses theory."""
+    texts = {
+        "sirenlib/__init__.py": "from .checks import check\nfrom .siren import S\n",
+        "sirenlib/checks.py": "def check(): return 1\n",
+        "sirenlib/siren.py": 'def S():\n    """Old."""\n    from . import signals\n',
+        "sirenlib/signals.py": "# Old.\nx = 1\n",
+        "sirenlib/theory.py": "x = 1\n",
+        "sirenlib/viewer/__init__.py": "from ..checks import check\n",
+        "sirenlib/viewer/viewer.js": "x = 1\n",
+        "benchmarks/results/run.json": "{}",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def toy_chapter(*sources, set_up="# Set-up."):
+    cells = [new_code_cell(source) for source in (set_up, *sources)]
+    return new_notebook(cells=[new_markdown_cell("# Title"), *cells])
+
+
+USES_SIREN = [
+    "from sirenlib import S",
+    "from sirenlib.siren import S",
+    "from sirenlib import siren",
+    "import sirenlib\nsirenlib.S()",
+    "import sirenlib as s\ns.siren.S()",
+    "import sirenlib.siren as s",
+    "import sirenlib.checks\nsirenlib.S()",
+]
+
+
+@pytest.mark.parametrize("code", USES_SIREN)
+def test_fingerprint_follows_the_modules_used(code, toy):
+    before = fingerprint(toy_chapter(code), toy)
+    (toy / "sirenlib/theory.py").write_text("x = 2\n")
+    assert fingerprint(toy_chapter(code), toy) == before
+    (toy / "sirenlib/signals.py").write_text("x = 2\n")
+    assert fingerprint(toy_chapter(code), toy) != before
+
+
+def test_fingerprint_leaves_out_what_says_nothing(toy):
+    code = "from sirenlib import S\nS()"
+    before = fingerprint(toy_chapter(code), toy)
+    (toy / "sirenlib/signals.py").write_text("# New.\n\nx = 1  # one\n")
+    new = 'def S():\n    """New: ω₀."""\n\n    from . import signals\n'
+    (toy / "sirenlib/siren.py").write_text(new)
+    other = toy_chapter(code + "  # a comment", set_up="# Set-up. Another.")
+    other.cells[0].source = "# Another title"
+    assert fingerprint(other, toy) == before
+
+
+def test_fingerprint_follows_code_viewer_and_recordings(toy):
+    code = "from sirenlib import viewer\nrecorded('run')"
+    hashes = {fingerprint(toy_chapter(code), toy)}
+    hashes.add(fingerprint(toy_chapter(code + "\nprint(1)"), toy))
+    for name in ("sirenlib/viewer/viewer.js", "sirenlib/checks.py"):
+        (toy / name).write_text("x = 3\n")
+        hashes.add(fingerprint(toy_chapter(code), toy))
+    for name in ("run.json", "run_panels.png"):
+        (toy / "benchmarks/results" / name).write_text("[]")
+        hashes.add(fingerprint(toy_chapter(code), toy))
+    assert len(hashes) == 6
+
+
+def test_bare_keeps_strings_that_are_not_docstrings():
+    source = 'def f(ω="#"):  # why\n    """ω₀\n    2"""\n\n    return f"{ω}#" \'"""\'\n'
+    assert bare(source) == 'def f(ω="#"):\n    return f"{ω}#" \'"""\''
+
+
+# Execution
+
+
+def test_execute_writes_a_fresh_chapter(tmp_path):
+    path = tmp_path / "01.ipynb"
+    nbformat.write(toy_chapter("print(1)\nprint(2)", "3"), path)
+    execute.execute(path)
+    notebook = nbformat.read(path, as_version=4)
+    assert [output.text for output in notebook.cells[2].outputs] == ["1\n2\n"]
+    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3]
+    assert "execution" not in notebook.cells[2].metadata
+    assert notebook.metadata.language_info == execute.LANGUAGE
+    assert not execute.stale(path) and path.read_text().endswith("}\n")
+
+
+def test_execute_leaves_a_failing_chapter_alone(tmp_path):
+    path = tmp_path / "01.ipynb"
+    nbformat.write(toy_chapter("raise ValueError('why')"), path)
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match=r"(?s)01\.ipynb, cell 3: .*ValueError: why"):
+        execute.execute(path)
+    assert path.read_bytes() == before

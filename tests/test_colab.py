@@ -1,0 +1,185 @@
+"""The Colab rehearsal: a chapter alone, where torch is and sirenlib is not.
+
+The stage is a fresh virtual environment with PyTorch, NumPy and Matplotlib, in which
+every process believes that it is in Colab. Git takes the public address from a
+repository on this machine instead of the network.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+from chapters import ROOT, chapters, set_up_cell
+from nbformat.v4 import new_code_cell, new_notebook
+
+pytestmark = pytest.mark.slow
+
+ADDRESS = "https://github.com/owner/name"
+PRESENT = ["torch", "numpy", "matplotlib", "ipykernel", "nbclient", "pip"]
+
+RUN = """
+import nbformat, sys
+from nbclient import NotebookClient
+notebook = nbformat.read(sys.argv[1], as_version=4)
+try:
+    NotebookClient(notebook, kernel_name="python3", timeout=600).execute()
+finally:
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    print(*[output.get("text", "") for output in cells[0].outputs])
+"""
+
+# After the set-up: sirenlib is what was installed, and the rest is what it was.
+LOOK = "import sirenlib, sys\nassert sirenlib.__file__.startswith(sys.prefix)"
+
+
+def distributions(names: list[str]) -> dict[str, metadata.Distribution]:
+    """Those distributions of this environment, with all that they require."""
+    found, waiting = {}, list(names)
+    while waiting:
+        name = waiting.pop()
+        try:
+            found[name] = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # a requirement of another platform
+        needed = [r for r in found[name].requires or [] if "extra ==" not in r]
+        waiting += {re.match(r"[\w.-]+", r)[0] for r in needed} - set(found)
+    return found
+
+
+def furnish(site: Path) -> None:
+    """Put PyTorch and its like on the stage.
+
+    They are linked from this environment: a second PyTorch is gigabytes to fetch,
+    and pip cannot tell the difference. It does not change what lies elsewhere.
+    """
+    for distribution in distributions(PRESENT).values():
+        for top in {file.parts[0] for file in distribution.files or []}:
+            source = Path(distribution.locate_file(top))
+            if top not in ("..", "__pycache__") and not (site / top).exists():
+                (site / top).symlink_to(source.resolve())
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory) -> Path:
+    """The Python of an environment that is like Colab's."""
+    folder = tmp_path_factory.mktemp("stage")
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True
+    )
+    python = folder / "venv" / "bin" / "python"
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(subprocess.check_output([python, "-c", ask], text=True).strip())
+    furnish(site)
+    (site / "google" / "colab").mkdir(parents=True)
+    (site / "google" / "colab" / "__init__.py").touch()
+    (site / "in_colab.pth").write_text("import google.colab\n")
+    return python
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """A repository with the library as it is now, committed or not."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("sirenlib", "benchmarks"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    git = ["git", "-C", folder, "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Now"]):
+        subprocess.run([*git, *command], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(repository, tmp_path_factory) -> Path:
+    """The file that `make wheel` makes."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = ["wheel", "--quiet", "--no-deps", "--wheel-dir", folder, repository]
+    subprocess.run([sys.executable, "-m", "pip", *command], check=True)
+    return next(folder.glob("sirenlib-*.whl"))
+
+
+@pytest.fixture
+def perform(stage, repository, tmp_path):
+    """Run a notebook that lies alone in an empty folder; sirenlib is gone before."""
+    remove = [stage, "-m", "pip", "uninstall", "--quiet", "--yes", "sirenlib"]
+    subprocess.run(remove, check=True, capture_output=True)
+    before = versions(stage)
+    assert "torch" in before and "sirenlib" not in before
+
+    def run(notebook) -> subprocess.CompletedProcess:
+        path = tmp_path / "chapter.ipynb"
+        nbformat.write(notebook, path)
+        environment = {**os.environ, "JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}
+        environment |= git_takes(ADDRESS, repository)
+        environment.pop("PYTHONPATH", None)
+        command = [stage, "-c", RUN, path.name]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, text=True, **streams
+        )
+        changed = set(before.items()) - set(versions(stage).items())
+        assert changed == set(), "the set-up cell changed what Colab brings along"
+        return done
+
+    return run
+
+
+def git_takes(address: str, folder: Path) -> dict[str, str]:
+    """Environment variables with which Git finds the address in a folder."""
+    key = f"url.file://{folder}.insteadOf"
+    return dict(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0=key, GIT_CONFIG_VALUE_0=address)
+
+
+def versions(python: Path) -> dict[str, str]:
+    """Name and version of everything installed."""
+    listed = subprocess.check_output(
+        [python, "-m", "pip", "list", "--format=freeze"], text=True
+    )
+    return dict(line.split("==") for line in listed.splitlines())
+
+
+def only_set_up(address: str = ""):
+    sources = [set_up_cell(address), LOOK]
+    return new_notebook(cells=[new_code_cell(source) for source in sources])
+
+
+def test_set_up_installs_from_the_address(perform):
+    done = perform(only_set_up(ADDRESS))
+    assert done.returncode == 0, done.stdout
+
+
+def test_set_up_installs_a_wheel_beside_the_notebook(perform, wheel, tmp_path):
+    shutil.copy(wheel, tmp_path)
+    done = perform(only_set_up())
+    assert done.returncode == 0, done.stdout
+
+
+def test_set_up_says_what_to_do_without_either(perform):
+    done = perform(only_set_up())
+    assert done.returncode != 0
+    assert "Run `make wheel` in the repository" in done.stdout
+
+
+def test_set_up_says_what_to_do_outside_colab(perform):
+    leave = new_code_cell("import sys; del sys.modules['google.colab']")
+    done = perform(new_notebook(cells=[leave, *only_set_up().cells]))
+    assert done.returncode != 0
+    assert "pip install -r requirements.txt" in done.stdout
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_chapter_runs_alone(path, perform, wheel, tmp_path):
+    shutil.copy(wheel, tmp_path)
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code[0].source = set_up_cell()
+    done = perform(notebook)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,254 @@
+"""Derivatives by autograd, against formulas on paper."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sirenlib import Siren, divergence, evaluate, gradient, jacobian, laplace
+
+devices = pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=pytest.mark.skipif(
+                not torch.cuda.is_available(), reason="needs a CUDA device"
+            ),
+        ),
+    ],
+)
+TINY = 1e-12  # float64 rounds at 1e-16; the numbers here are below 1000
+
+
+@pytest.fixture
+def x():
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(40, 2, generator=generator, dtype=torch.float64) * 2 - 1
+    return points.requires_grad_()
+
+
+def waves(x):
+    """3 sin(5a) + 2 sin(7b), with its gradient and Laplacian."""
+    a, b = x[:, :1], x[:, 1:]
+    value = 3 * torch.sin(5 * a) + 2 * torch.sin(7 * b)
+    slope = torch.cat([15 * torch.cos(5 * a), 14 * torch.cos(7 * b)], -1)
+    curvature = -75 * torch.sin(5 * a) - 98 * torch.sin(7 * b)
+    return value, slope, curvature
+
+
+def polynomial(x):
+    """a³b² with its gradient and Laplacian."""
+    a, b = x[:, :1], x[:, 1:]
+    slope = torch.cat([3 * a**2 * b**2, 2 * a**3 * b], -1)
+    return a**3 * b**2, slope, 6 * a * b**2 + 2 * a**3
+
+
+def close(a, b, atol=TINY):
+    return a.shape == b.shape and torch.allclose(a, b, atol=atol, rtol=0)
+
+
+def small_siren(out_features=1, hidden_layers=1):
+    generator = torch.Generator().manual_seed(0)
+    return Siren(2, 8, hidden_layers, out_features, generator=generator).double()
+
+
+@pytest.mark.parametrize("function", [waves, polynomial])
+def test_gradient_of_a_known_function(x, function):
+    value, slope, _ = function(x)
+    assert close(gradient(value, x), slope)
+
+
+@pytest.mark.parametrize("function", [waves, polynomial])
+def test_laplacian_of_a_known_function(x, function):
+    value, _, curvature = function(x)
+    assert close(laplace(value, x), curvature)
+
+
+def test_divergence_of_a_known_field(x):
+    a, b = x[:, :1], x[:, 1:]
+    field = torch.cat([a**2 * b, torch.sin(3 * b) + a], -1)
+    assert close(divergence(field, x), 2 * a * b + 3 * torch.cos(3 * b))
+
+
+def test_laplacian_is_the_divergence_of_the_gradient(x):
+    value, slope, _ = waves(x)
+    assert close(laplace(value, x), divergence(slope, x))
+
+
+def test_gradient_sums_over_outputs(x):
+    (value_a, slope_a, _), (value_b, slope_b, _) = waves(x), polynomial(x)
+    both = torch.cat([value_a, value_b], -1)
+    assert close(gradient(both, x), slope_a + slope_b)
+
+
+def test_laplacian_sums_over_outputs(x):
+    (value_a, _, curvature_a), (value_b, _, curvature_b) = waves(x), polynomial(x)
+    both = torch.cat([value_a, value_b], -1)
+    assert close(laplace(both, x), curvature_a + curvature_b)
+
+
+def test_jacobian_has_one_gradient_for_each_output(x):
+    (value_a, slope_a, _), (value_b, slope_b, _) = waves(x), polynomial(x)
+    both = torch.cat([value_a, value_b], -1)
+    assert close(jacobian(both, x), torch.stack([slope_a, slope_b], 1))
+
+
+def test_works_in_three_dimensions():
+    x = torch.rand(9, 3, dtype=torch.float64, requires_grad=True)
+    value = (x**2).sum(-1, keepdim=True)
+    assert close(laplace(value, x), torch.full((9, 1), 6.0, dtype=torch.float64))
+
+
+def test_siren_of_one_layer_against_its_formula(x):
+    model = small_siren(hidden_layers=0)
+    weight, bias = (p.detach().numpy() for p in model.net[0].linear.parameters())
+    out = model.net[1].weight.detach().numpy()  # (1, 8)
+    phase = 30 * (x.detach().numpy() @ weight.T + bias)
+    slope = 30 * (out * np.cos(phase)) @ weight
+    curvature = -(30**2) * (out * np.sin(phase)) @ (weight**2).sum(1, keepdims=True)
+    value = model(x)
+    assert close(gradient(value, x), torch.from_numpy(slope))
+    # The curvature is of size 900: float64 leaves 1e-13 of that.
+    assert close(laplace(value, x), torch.from_numpy(curvature), atol=1e-10)
+
+
+def test_siren_of_two_layers_against_its_formula(x):
+    model = small_siren(hidden_layers=1)
+    w1, b1, w2, b2, out, _ = (p.detach().numpy() for p in model.parameters())
+    phase1 = 30 * (x.detach().numpy() @ w1.T + b1)
+    phase2 = 30 * (np.sin(phase1) @ w2.T + b2)
+    inner = 900 * np.einsum("ij,nj,jk->nik", w2, np.cos(phase1), w1)
+    slope = np.einsum("i,ni,nik->nk", out[0], np.cos(phase2), inner)
+    bend = -27_000 * np.sin(phase1) @ (w2 * (w1**2).sum(1)).T
+    curvature = np.cos(phase2) * bend - np.sin(phase2) * (inner**2).sum(-1)
+    value = model(x)
+    assert close(gradient(value, x), torch.from_numpy(slope), atol=1e-10)
+    # Terms of 1e4 cancel: float64 leaves 1e-16 of them, a few operations more.
+    assert close(laplace(value, x), torch.from_numpy(curvature @ out.T), atol=1e-8)
+
+
+def relu_network():
+    layers = nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1)
+    return nn.Sequential(*layers).double()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_laplacian_of_a_relu_network_is_zero(x, frozen):
+    model = relu_network().requires_grad_(not frozen)
+    assert close(laplace(model(x), x), torch.zeros_like(x[:, :1]), atol=0)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_laplacian_of_a_linear_function_is_zero(x, frozen):
+    model = nn.Linear(2, 3).double().requires_grad_(not frozen)
+    assert close(laplace(model(x), x), torch.zeros_like(x[:, :1]), atol=0)
+
+
+@pytest.mark.parametrize("operator", [gradient, laplace])
+def test_weights_can_be_trained_through(x, operator):
+    model = small_siren()
+    operator(model(x), x).square().mean().backward()
+    *weights, last_bias = model.parameters()
+    assert all(p.grad.abs().max() > 0 for p in weights)
+    assert last_bias.grad is None or not last_bias.grad.any()
+
+
+def test_gradient_of_a_gradient_loss_is_right(x):
+    model = small_siren()
+    weight = model.net[0].linear.weight
+
+    def loss():
+        return gradient(model(x), x).square().mean()
+
+    loss().backward()
+    expected, step, ends = weight.grad[3, 1].item(), 1e-5, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            weight[3, 1] += sign * step
+        ends.append(loss().item())
+        with torch.no_grad():
+            weight[3, 1] -= sign * step
+    # Central differences err by step² times a third derivative of relative size 30².
+    difference = (ends[0] - ends[1]) / (2 * step)
+    assert math.isclose(difference, expected, rel_tol=1e-4)
+
+
+def test_coordinates_without_gradient_get_a_remedy():
+    coords = torch.rand(4, 2)
+    with pytest.raises(ValueError, match=r"x does not ask .*x\.requires_grad_\(\)"):
+        gradient(Siren(2, 8, 1, 1)(coords), coords)
+
+
+def test_asking_for_gradients_after_the_network_gets_a_remedy():
+    coords = torch.rand(4, 2)
+    value = Siren(2, 8, 1, 1)(coords)
+    coords.requires_grad_()
+    with pytest.raises(ValueError, match="call the network again"):
+        gradient(value, coords)
+
+
+def test_no_grad_gets_a_remedy():
+    coords = torch.rand(4, 2, requires_grad=True)
+    with torch.no_grad():
+        value = Siren(2, 8, 1, 1)(coords)
+    with pytest.raises(ValueError, match=r"torch\.no_grad"):
+        gradient(value, coords)
+
+
+def test_divergence_needs_one_component_for_each_coordinate(x):
+    with pytest.raises(ValueError, match=r"\(40, 1\) and x \(40, 2\).*each coordinate"):
+        divergence(waves(x)[0], x)
+
+
+# Many points at a time
+
+
+@devices
+@pytest.mark.parametrize("chunk_size", [1, 7, 4096])
+def test_chunks_do_not_change_the_result(x, chunk_size, device):
+    model, coords = small_siren(out_features=3).to(device), x.detach().to(device)
+    whole = evaluate(model, coords, chunk_size=40)
+    chunked = evaluate(model, coords, chunk_size)
+    assert all(close(a, b, atol=1e-9) for a, b in zip(whole, chunked, strict=True))
+
+
+def test_evaluate_gives_value_gradient_and_laplacian(x):
+    model = small_siren()
+    value, slope, curvature = evaluate(model, x)
+    assert close(value, model(x))
+    assert close(slope, gradient(model(x), x), atol=1e-10)
+    assert close(curvature, laplace(model(x), x), atol=1e-8)
+
+
+def test_evaluate_differentiates_the_mean_of_the_outputs(x):
+    model = small_siren(out_features=3)
+    value, slope, curvature = evaluate(model, x)
+    assert value.shape == (40, 3)
+    assert close(slope, gradient(model(x), x) / 3, atol=1e-10)
+    assert close(curvature, laplace(model(x), x) / 3, atol=1e-8)
+
+
+def test_evaluate_leaves_no_graph_and_no_gradients(x):
+    model = small_siren()
+    assert not any(field.requires_grad for field in evaluate(model, x))
+    assert all(p.grad is None for p in model.parameters()) and x.grad is None
+
+
+def test_evaluate_takes_a_relu_network(x):
+    assert not evaluate(relu_network(), x)[2].any()
+
+
+def test_evaluate_never_holds_more_than_a_chunk():
+    seen = []
+
+    class Watched(nn.Module):
+        def forward(self, coords):
+            seen.append(len(coords))
+            return coords.square().sum(-1, keepdim=True)
+
+    evaluate(Watched(), torch.zeros(10_000, 2))
+    assert max(seen) <= 4096 and sum(seen) == 10_000

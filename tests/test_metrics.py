@@ -1,0 +1,89 @@
+"""PSNR, against scikit-image and on paper."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio
+
+from sirenlib import psnr, psnr_from_mse
+
+
+def pair(low, high):
+    random = np.random.default_rng(0)
+    return random.uniform(low, high, (2, 16, 12, 3))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (0, 1), (0, 255), (-3, 500)])
+def test_agrees_with_scikit_image(low, high):
+    prediction, target = pair(low, high)
+    expected = peak_signal_noise_ratio(target, prediction, data_range=high - low)
+    assert math.isclose(psnr(prediction, target, high - low), expected, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("convert", [torch.from_numpy, torch.tensor, np.float32])
+def test_takes_tensors_and_arrays(convert):
+    prediction, target = pair(-1, 1)
+    expected = psnr(prediction, target, 2)
+    assert math.isclose(psnr(convert(prediction), target, 2), expected, rel_tol=1e-6)
+
+
+def test_takes_a_tensor_in_a_graph():
+    prediction = torch.zeros(3, requires_grad=True) + 1
+    assert psnr(prediction, torch.zeros(3), 1) == 0
+
+
+def test_integers_do_not_wrap_around():
+    dark, bright = np.array([0, 1], np.uint8), np.array([255, 254], np.uint8)
+    assert abs(psnr(dark, bright, 255)) < 0.1
+
+
+def test_half_the_range_reads_6_02_db_lower():
+    prediction, target = pair(-1, 1)
+    loss = psnr(prediction, target, 2) - psnr(prediction, target, 1)
+    assert math.isclose(loss, 20 * math.log10(2)) and round(loss, 2) == 6.02
+
+
+def test_error_of_a_tenth_of_the_range_is_20_db():
+    assert math.isclose(psnr(np.full(5, 0.2), np.zeros(5), 2), 20)
+
+
+def test_equal_inputs_are_infinitely_good():
+    assert psnr(np.ones(5), np.ones(5), 2) == math.inf
+
+
+def test_is_symmetric():
+    prediction, target = pair(-1, 1)
+    assert psnr(prediction, target, 2) == psnr(target, prediction, 2)
+
+
+def test_nan_stays_visible():
+    assert math.isnan(psnr(np.array([math.nan, 0]), np.zeros(2), 2))
+
+
+def test_infinite_error_is_infinitely_bad():
+    assert psnr_from_mse(math.inf, 2) == -math.inf
+
+
+def test_from_a_mean_squared_error():
+    assert math.isclose(psnr_from_mse(0.04, 2), 20)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1, 3), (4,), ()])
+def test_nothing_is_broadcast(shape):
+    with pytest.raises(ValueError, match=r"shape .*nothing is broadcast"):
+        psnr(np.zeros(shape), np.zeros(3), 2)
+
+
+@pytest.mark.parametrize("data_range", [0, -2, math.nan, math.inf])
+def test_bad_range_is_named(data_range):
+    with pytest.raises(
+        ValueError, match=f"data_range must be positive, not {data_range}"
+    ):
+        psnr(np.zeros(3), np.ones(3), data_range)
+
+
+def test_range_has_no_default():
+    with pytest.raises(TypeError, match="data_range"):
+        psnr(np.zeros(3), np.ones(3))

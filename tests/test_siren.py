@@ -1,0 +1,384 @@
+"""The network: its formula, its names, its precision, its arguments."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sirenlib import SineLayer, Siren, coordinate_grid
+
+devices = pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=pytest.mark.skipif(
+                not torch.cuda.is_available(), reason="needs a CUDA device"
+            ),
+        ),
+    ],
+)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def points(count=50, seed=1):
+    return torch.rand(count, 2, generator=seeded(seed)) * 2 - 1
+
+
+def formula(state, coords, omegas, last_is_linear=True):
+    """A sine network in NumPy, in float64, from nothing but the state dict."""
+    x = coords.double().numpy()
+    for i, omega_0 in enumerate(omegas):
+        weight = state[f"net.{i}.linear.weight"].double().numpy()
+        bias = state[f"net.{i}.linear.bias"].double().numpy()
+        x = np.sin(omega_0 * (x @ weight.T + bias))
+    if last_is_linear:
+        weight = state[f"net.{len(omegas)}.weight"].double().numpy()
+        x = x @ weight.T + state[f"net.{len(omegas)}.bias"].double().numpy()
+    return x
+
+
+class AuthorsSineLayer(nn.Module):
+    """The authors' layer, written again from the paper, with PyTorch's own start."""
+
+    def __init__(self, fan_in, fan_out, omega_0):
+        super().__init__()
+        self.omega_0 = omega_0
+        self.linear = nn.Linear(fan_in, fan_out)
+
+    def forward(self, x):
+        return torch.sin(self.omega_0 * self.linear(x))
+
+
+class AuthorsSiren(nn.Module):
+    """The authors' network: it returns the output and a detached copy of coords."""
+
+    def __init__(self, fan_in, width, hidden_layers, fan_out, omega_0, hidden_omega_0):
+        super().__init__()
+        layers = [AuthorsSineLayer(fan_in, width, omega_0)]
+        for _ in range(hidden_layers):
+            layers.append(AuthorsSineLayer(width, width, hidden_omega_0))
+        self.net = nn.Sequential(*layers, nn.Linear(width, fan_out))
+
+    def forward(self, coords):
+        coords = coords.clone().detach().requires_grad_(True)
+        return self.net(coords), coords
+
+
+@pytest.mark.parametrize("hidden_layers", [0, 1, 3])
+def test_output_follows_the_formula(hidden_layers):
+    model = Siren(
+        2, 16, hidden_layers, 3, first_omega_0=7, hidden_omega_0=11, generator=seeded()
+    ).double()
+    expected = formula(model.state_dict(), points(), [7] + [11] * hidden_layers)
+    assert np.allclose(model(points().double()).detach(), expected, atol=1e-12)
+
+
+def test_outermost_sine_follows_the_formula():
+    model = Siren(
+        2, 16, 1, 3, False, first_omega_0=7, hidden_omega_0=11, generator=seeded()
+    ).double()
+    expected = formula(model.state_dict(), points(), [7, 11, 11], False)
+    assert np.allclose(model(points().double()).detach(), expected, atol=1e-12)
+
+
+def test_sine_layer_follows_the_formula():
+    layer = SineLayer(2, 5, omega_0=13).double()
+    weight, bias = (p.detach().numpy() for p in layer.linear.parameters())
+    expected = np.sin(13 * (points().double().numpy() @ weight.T + bias))
+    assert np.allclose(layer(points().double()).detach(), expected, atol=1e-14)
+
+
+def test_sine_layer_without_bias_has_none():
+    assert SineLayer(2, 5, bias=False).linear.bias is None
+
+
+def test_parameter_names_are_the_authors():
+    names = [f"net.{i}.linear.{p}" for i in range(4) for p in ("weight", "bias")]
+    names += ["net.4.weight", "net.4.bias"]
+    assert list(Siren(2, 256, 3, 1).state_dict()) == names
+
+
+@devices
+def test_state_dict_of_the_authors_class_gives_the_same_output(device):
+    theirs = AuthorsSiren(2, 256, 3, 1, 30.0, 20.0).to(device)
+    ours = Siren(2, 256, 3, 1, hidden_omega_0=20).to(device)
+    ours.load_state_dict(theirs.state_dict())
+    coords = points(1000).to(device)
+    # Outputs are of size 1: float32 rounds at 1e-7, and omega_0 = 30 enlarges it.
+    assert torch.allclose(ours(coords), theirs(coords)[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("channels", "count"), [(1, 198_401), (3, 198_915)])
+def test_parameter_count(channels, count):
+    model = Siren(2, 256, 3, channels)
+    assert sum(p.numel() for p in model.parameters()) == count
+
+
+def test_no_hidden_layers_is_one_sine_layer_and_a_linear_one():
+    assert [p.shape for p in Siren(2, 256, 0, 1).parameters()] == [
+        (256, 2),
+        (256,),
+        (1, 256),
+        (1,),
+    ]
+
+
+def test_outermost_linear_false_ends_with_a_sine():
+    assert isinstance(Siren(2, 8, 1, 1, outermost_linear=False).net[-1], SineLayer)
+
+
+def test_first_layer_alone_is_first():
+    model = Siren(2, 8, 2, 1, outermost_linear=False)
+    assert [layer.is_first for layer in model.net] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("batch", [(), (5,), (3, 4), (2, 1, 3)])
+def test_any_batch_shape(batch):
+    assert Siren(2, 8, 1, 3)(torch.zeros(*batch, 2)).shape == (*batch, 3)
+
+
+def test_a_point_does_not_depend_on_its_batch():
+    model, coords = Siren(2, 8, 1, 3), points(12)
+    together = model(coords.reshape(3, 4, 2)).reshape(12, 3)
+    alone = torch.stack([model(point) for point in coords])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_gradient_reaches_the_coordinates():
+    coords = points().requires_grad_()
+    Siren(2, 8, 1, 1)(coords).sum().backward()
+    assert coords.grad.abs().min() > 0
+
+
+@pytest.mark.parametrize("outermost_linear", [True, False])
+def test_gradient_reaches_every_parameter(outermost_linear):
+    model = Siren(2, 8, 1, 1, outermost_linear)
+    model(points()).square().sum().backward()
+    assert all(p.grad.abs().max() > 0 for p in model.parameters())
+
+
+def test_coordinates_are_left_alone():
+    coords = points()
+    Siren(2, 8, 1, 1)(coords)
+    assert not coords.requires_grad and torch.equal(coords, points())
+
+
+def test_sines_stay_in_their_range():
+    assert SineLayer(2, 100)(points()).abs().max() <= 1
+
+
+def test_sine_layer_with_intermediate_gives_sine_and_phase():
+    layer = SineLayer(2, 5, omega_0=13)
+    sine, phase = layer.forward_with_intermediate(points())
+    assert torch.equal(phase, 13 * layer.linear(points()))
+    assert torch.equal(sine, torch.sin(phase)) and torch.equal(sine, layer(points()))
+
+
+def test_activations_are_named_in_order():
+    assert list(Siren(2, 8, 1, 1).forward_with_activations(points())) == [
+        "input",
+        "0.phase",
+        "0.sine",
+        "1.phase",
+        "1.sine",
+        "output",
+    ]
+
+
+def test_activations_of_an_outermost_sine_have_no_output():
+    names = list(Siren(2, 8, 0, 1, False).forward_with_activations(points()))
+    assert names == ["input", "0.phase", "0.sine", "1.phase", "1.sine"]
+
+
+def test_activations_end_with_the_output():
+    model = Siren(2, 8, 1, 1)
+    activations = model.forward_with_activations(points())
+    assert torch.equal(activations["output"], model(points()))
+
+
+def test_each_activation_is_the_sine_of_its_phase():
+    activations = Siren(2, 8, 2, 1).forward_with_activations(points())
+    for i in range(3):
+        assert torch.equal(activations[f"{i}.sine"], activations[f"{i}.phase"].sin())
+
+
+def test_activations_keep_their_gradients_on_request():
+    activations = Siren(2, 8, 1, 1).forward_with_activations(points(), retain_grad=True)
+    activations["output"].sum().backward()
+    inner = list(activations.values())[1:]
+    assert all(tensor.grad is not None for tensor in inner)
+
+
+def test_activations_drop_their_gradients_otherwise():
+    activations = Siren(2, 8, 1, 1).forward_with_activations(points())
+    activations["output"].sum().backward()
+    assert not activations["0.phase"].retains_grad
+
+
+@devices
+def test_autocast_rounds_the_hidden_products(device):
+    model, coords = Siren(2, 64, 1, 1).to(device), points().to(device)
+    with torch.autocast(device, torch.bfloat16):
+        lower = model(coords)
+    # bfloat16 has 8 bits: an error of 0.4 % of a phase of a few radians.
+    assert 1e-5 < (lower - model(coords)).abs().max() < 0.1
+
+
+@devices
+def test_autocast_leaves_the_first_layer_exact(device):
+    model, coords = Siren(2, 64, 1, 1).to(device), points().to(device)
+    with torch.autocast(device, torch.bfloat16):
+        lower = model.forward_with_activations(coords)
+    full = model.forward_with_activations(coords)
+    assert torch.equal(lower["0.phase"], full["0.phase"])
+
+
+@devices
+def test_autocast_leaves_the_last_linear_layer_exact(device):
+    model, coords = Siren(2, 64, 1, 1).to(device), points().to(device)
+    with torch.autocast(device, torch.bfloat16):
+        lower = model.forward_with_activations(coords)
+    assert torch.equal(lower["output"], model.net[-1](lower["1.sine"]))
+
+
+@pytest.mark.parametrize("outermost_linear", [True, False])
+def test_autocast_keeps_every_activation_float32(outermost_linear):
+    model = Siren(2, 8, 1, 1, outermost_linear)
+    with torch.autocast("cpu", torch.bfloat16):
+        activations = model.forward_with_activations(points())
+    assert {tensor.dtype for tensor in activations.values()} == {torch.float32}
+
+
+def test_float64_network_stays_float64():
+    activations = Siren(2, 8, 1, 1).double().forward_with_activations(points().double())
+    assert {tensor.dtype for tensor in activations.values()} == {torch.float64}
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
+)
+def test_copy_gives_the_same_output(duplicate):
+    model = Siren(2, 8, 1, 1)
+    assert torch.equal(duplicate(model)(points()), model(points()))
+
+
+def test_deep_copy_shares_no_weights():
+    model = Siren(2, 8, 1, 1)
+    before = model(points())
+    for parameter in copy.deepcopy(model).parameters():
+        parameter.data.zero_()
+    assert torch.equal(model(points()), before)
+
+
+def test_state_dict_round_trip_gives_the_same_output():
+    model, other, file = Siren(2, 8, 1, 1), Siren(2, 8, 1, 1), io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(other(points()), model(points()))
+
+
+def test_architecture_makes_a_network_of_the_same_form():
+    model = Siren(1, 8, 2, 3, False, 5.0, 6.0, "fast")
+    again = Siren(**model.architecture())
+    again.load_state_dict(model.state_dict())
+    x = torch.rand(9, 1)
+    assert again.init == "fast" and torch.equal(again(x), model(x))
+
+
+def test_same_seed_same_weights():
+    a, b = (Siren(2, 8, 1, 1, generator=seeded(5)).state_dict() for _ in range(2))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_other_seed_other_weights():
+    a, b = (Siren(2, 8, 1, 1, generator=seeded(seed)).state_dict() for seed in (5, 6))
+    assert not any(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_generator_leaves_the_global_one_alone():
+    before = torch.get_rng_state()
+    Siren(2, 8, 1, 1, generator=seeded())
+    SineLayer(2, 8, generator=seeded())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_without_generator_the_global_seed_decides():
+    torch.manual_seed(3)
+    a = Siren(2, 8, 1, 1)
+    torch.manual_seed(3)
+    assert torch.equal(a(points()), Siren(2, 8, 1, 1)(points()))
+
+
+@pytest.mark.parametrize("make", [lambda: Siren(2, 8, 1, 1), lambda: SineLayer(2, 8)])
+def test_reset_draws_anew(make):
+    layer = make()
+    before = layer(points())
+    layer.reset_parameters(seeded(9))
+    assert not torch.equal(layer(points()), before)
+
+
+def test_jacobian_by_torch_func_is_that_of_autograd():
+    model, coords = Siren(2, 8, 1, 3).double(), points(4).double()
+    batched = torch.func.vmap(torch.func.jacrev(model))(coords)
+    alone = torch.autograd.functional.jacobian(model, coords[0])
+    assert batched.shape == (4, 3, 2) and torch.allclose(batched[0], alone)
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, float("nan"), float("inf"), "30", True, None, [30]]
+)
+@pytest.mark.parametrize("name", ["first_omega_0", "hidden_omega_0"])
+def test_bad_omega_0_is_named(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be a positive number") as error:
+        Siren(2, 8, 1, 1, **{name: value})
+    assert repr(value) in str(error.value)
+
+
+def test_bad_omega_0_of_a_layer_is_named():
+    with pytest.raises(ValueError, match=r"^omega_0 must be a positive number, not -3"):
+        SineLayer(2, 8, omega_0=-3)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "3", True, None])
+def test_bad_hidden_layers_is_named(value):
+    with pytest.raises(ValueError, match=r"^hidden_layers must be a whole number"):
+        Siren(2, 8, value, 1)
+
+
+@pytest.mark.parametrize("value", [0, -8, 1.5, "8"])
+@pytest.mark.parametrize("name", ["in_features", "hidden_features", "out_features"])
+def test_bad_width_is_named(name, value):
+    widths = {"in_features": 2, "hidden_features": 8, "out_features": 1, name: value}
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number"):
+        Siren(**widths, hidden_layers=1)
+
+
+def test_unknown_scheme_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"official, lucidrains.*fast, not 'glorot'"):
+        Siren(2, 8, 1, 1, init="glorot")
+
+
+def test_wrong_number_of_coordinates_does_not_pass():
+    with pytest.raises(RuntimeError):
+        Siren(2, 8, 1, 1)(torch.zeros(5, 3))
+
+
+def test_printed_form_says_what_the_arguments_were():
+    printed = repr(Siren(2, 8, 1, 1, first_omega_0=21.5, init="fast"))
+    assert "init='fast'" in printed and "is_first=True, omega_0=21.5" in printed
+
+
+@devices
+def test_network_moves_to_the_device(device):
+    model = Siren(2, 8, 1, 1).to(device)
+    assert model(coordinate_grid(3, 3).to(device)).device.type == device

@@ -1,0 +1,83 @@
+"""Draw the book's logo and its cover picture with the book's own code.
+
+The cover is one photograph, learned by one network, in three bands: the network's
+value, the length of its gradient, and its Laplacian. It takes about three minutes on
+two CPU cores and writes ``book/logo.png`` and ``book/cover.png``.
+"""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image
+from skimage.data import chelsea
+
+import sirenlib
+from sirenlib import figures
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+HEIGHT, WIDTH = 640, 1120
+
+
+def logo() -> None:
+    """A sine, and its derivative, which is a sine again."""
+    figure, axes = plt.subplots(figsize=(2.56, 2.56), dpi=100)
+    x = np.linspace(-1, 1, 400)
+    for y, color in [
+        (np.cos(np.pi * x), figures.PREDICTED),
+        (np.sin(np.pi * x), figures.MEASURED),
+    ]:
+        axes.plot(x, 0.9 * y, color=color, linewidth=17, solid_capstyle="round")
+    axes.set(xlim=(-1.15, 1.15), ylim=(-1.15, 1.15))
+    axes.axis("off")
+    figure.subplots_adjust(0, 0, 1, 1)
+    figure.savefig(BOOK / "logo.png", transparent=True, metadata={"Software": None})
+
+
+def cover() -> None:
+    """One network, drawn as value, gradient and Laplacian, band beside band."""
+    photo = chelsea()[20:255, 20:431]
+    signal = sirenlib.image_signal(photo, size=240)
+    generator = torch.Generator().manual_seed(0)
+    device = sirenlib.default_device()
+    model = sirenlib.Siren(2, 256, 3, 3, generator=generator).to(device)
+    history = sirenlib.fit(model, signal, epochs=60, generator=generator)
+    print(f"{signal.shape} pixels, {history.final_psnr:.1f} dB")
+
+    coords = sirenlib.coordinate_grid(HEIGHT, WIDTH).to(device)
+    value, slope, laplacian = sirenlib.evaluate(model, coords)
+    slope[:, 1] *= signal.shape[0] / signal.shape[1]  # square pixels, not square axes
+    bands = [
+        (value.reshape(HEIGHT, WIDTH, 3).cpu().numpy() + 1) / 2,
+        _colored(slope.norm(dim=1), "viridis", signed=False),
+        _colored(laplacian[:, 0], "RdBu_r", signed=True),
+    ]
+    _compose(bands).save(BOOK / "cover.png", optimize=True)
+
+
+def _colored(field: torch.Tensor, cmap: str, signed: bool) -> np.ndarray:
+    field = field.reshape(HEIGHT, WIDTH).cpu().numpy()
+    edge = np.quantile(np.abs(field), 0.985)
+    low = -edge if signed else 0
+    return plt.get_cmap(cmap)((field - low) / (edge - low))[..., :3]
+
+
+def _compose(bands: list[np.ndarray]) -> Image.Image:
+    """The bands side by side, cut along slanted lines, with a white seam."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    place = columns / WIDTH + 0.10 * (rows / HEIGHT - 0.5)
+    picture = bands[0].clip(0, 1)
+    for band, cut in zip(bands[1:], (0.36, 0.68), strict=True):
+        picture = np.where((place > cut)[..., None], band, picture)
+        picture[np.abs(place - cut) < 2 / WIDTH] = 1
+    colors = Image.fromarray((picture * 255).round().astype(np.uint8))
+    return colors.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+
+
+if __name__ == "__main__":
+    logo()
+    cover()
