@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"sirenlib: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print("sirenlib: not enough memory: take a smaller --size", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("sirenlib: stopped", file=sys.stderr)
         return 130
@@ -54,6 +57,8 @@ def fit_photo(options: argparse.Namespace) -> None:
     """Fit, then write network.pt, reconstruction.png, panels.png and history.json."""
     device = resolve_device(options.device) if options.device else default_device()
     whole_number("--epochs", options.epochs, 1)
+    if not 0 <= options.seed < 2**63:
+        raise ValueError(f"--seed must be from 0 to 2**63 - 1, not {options.seed}")
     signal = image_signal(options.photo, options.size)
     try:
         options.out.mkdir(parents=True, exist_ok=True)

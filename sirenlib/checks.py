@@ -62,9 +62,9 @@ def check(
     """Print one line "measured against predicted", or raise.
 
     Exactly one demand is made: ``at_most``, ``at_least``, ``near`` together with
-    ``within`` (0 for what can be counted), or ``below``. ``below`` is for rounding errors: it prints the bound
-    alone, since the error itself differs from machine to machine. The others print
-    as many digits as the tolerance resolves.
+    ``within`` (0 for what can be counted), or ``below``. ``below`` is for rounding
+    errors: it prints the bound alone, since the error itself differs from machine to
+    machine. The others print as many digits as the tolerance resolves.
 
     Args:
         statement: what is claimed and where: ``"Lemma 1.1"``, ``"Exercise 8.2"``.
@@ -93,16 +93,18 @@ def check(
     if not holds:
         tolerance = f" ± {within:g}" if within is not None else ""
         raise AssertionError(
-            f"{statement}: {quantity}: measured {measured:.6g}, "
-            f"expected {relation} {bound:.6g}{tolerance}"
+            f"{statement}: {quantity}: measured {measured:.12g}, "
+            f"expected {relation} {bound:.12g}{tolerance}"
         )
     print(line)
 
 
 def _format(statement, quantity, measured, relation, bound, within, note) -> Check:
     for name, text in {"statement": statement, "quantity": quantity}.items():
-        if not text or GAP in text or text != text.strip():
+        if not text or text != " ".join(text.split()):
             raise ValueError(f"{name} must be words with single spaces, not {text!r}")
+    if len(note.splitlines()) > 1:
+        raise ValueError(f"note must be one line, not {note!r}")
     if relation == "<":
         return Check(statement, quantity, "", relation, f"{bound:g}", note)
     if within == 0:

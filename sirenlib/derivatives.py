@@ -28,9 +28,13 @@ def gradient(y: Tensor, x: Tensor) -> Tensor:
             "y was not computed from x under autograd: call the network again, outside "
             "of torch.no_grad() and after x.requires_grad_()"
         )
-    return torch.autograd.grad(
-        y, x, torch.ones_like(y), create_graph=True, materialize_grads=True
-    )[0]
+    slope = _gradient(y, x)
+    if slope is None:
+        raise ValueError(
+            "y was not computed from x: call the network again, on x itself and not on "
+            "a copy, after x.requires_grad_()"
+        )
+    return slope
 
 
 def jacobian(y: Tensor, x: Tensor) -> Tensor:
@@ -54,15 +58,26 @@ def divergence(y: Tensor, x: Tensor) -> Tensor:
     return sum(terms)
 
 
+def _gradient(y: Tensor, x: Tensor) -> Tensor | None:
+    """The gradient, or None where autograd finds no way from y back to x."""
+    return torch.autograd.grad(
+        y, x, torch.ones_like(y), create_graph=True, allow_unused=True
+    )[0]
+
+
 def laplace(y: Tensor, x: Tensor) -> Tensor:
     """Sum of the second derivatives of ``y``, summed over its outputs: ``(N, 1)``.
 
     Where y is a straight line of x, as inside the pieces of a ReLU network, it is zero.
     """
     slope = gradient(y, x)
-    if not slope.requires_grad:  # constant: nothing is left to differentiate
-        return torch.zeros_like(x[..., :1])
-    return divergence(slope, x)
+    total = torch.zeros_like(x[..., :1])
+    if slope.requires_grad:
+        for i in range(x.shape[-1]):
+            second = _gradient(slope[..., i], x)
+            if second is not None:  # None where the slope is constant
+                total = total + second[..., i : i + 1]
+    return total
 
 
 def evaluate(

@@ -31,8 +31,8 @@ def resolve_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.empty(0, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device {name!r} cannot be used: PyTorch {torch.__version__} finds "
             f"{torch.cuda.device_count()} CUDA devices. Use 'cpu', or a PyTorch build "

@@ -57,18 +57,19 @@ def show_picture(axes: Axes, picture: np.ndarray | Tensor, title: str = "") -> N
 def show_magnitude(axes: Axes, values: np.ndarray | Tensor, title: str = "") -> None:
     """A field that is never negative; its brightest hundredth is cut off."""
     values = np.asarray(values, dtype=float)
-    _show_field(axes, values, title, "viridis", 0.0, np.quantile(values, 0.99))
+    edge = np.quantile(values, 0.99) or 1.0
+    _show_field(axes, values, title, "viridis", 0.0, edge)
 
 
 def show_signed(axes: Axes, values: np.ndarray | Tensor, title: str = "") -> None:
     """A field with both signs, white at zero; its largest hundredth is cut off."""
     values = np.asarray(values, dtype=float)
-    edge = np.quantile(np.abs(values), 0.99)
+    edge = np.quantile(np.abs(values), 0.99) or 1.0
     _show_field(axes, values, title, "RdBu_r", -edge, edge)
 
 
 def _show_field(axes, values, title, cmap, low, high) -> None:
-    image = axes.imshow(values, cmap=cmap, vmin=low, vmax=high or 1.0)
+    image = axes.imshow(values, cmap=cmap, vmin=low, vmax=high)
     axes.set(title=title, xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     bar = axes.figure.colorbar(

@@ -1,7 +1,6 @@
 """Keeping a fitted network in a file, and drawing it again at any size."""
 
 import os
-import pickle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,8 +48,8 @@ def save(model: Siren, path: str | Path, signal: Signal) -> None:
         "format": FORMAT,
         "architecture": model.architecture(),
         "weights": {name: w.cpu() for name, w in model.state_dict().items()},
-        "shape": tuple(signal.shape),
-        "value_range": tuple(signal.value_range),
+        "shape": signal.shape,
+        "value_range": signal.value_range,
         "window": tuple(zip(low, high, strict=True)),
     }
     path = Path(path)
@@ -75,23 +74,19 @@ def load(path: str | Path) -> SavedNetwork:
         raise FileNotFoundError(f"{path}: there is no such file")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["format"] != FORMAT:
-            raise KeyError(content["format"])
-        model = Siren(**content["architecture"])
-        model.load_state_dict(content["weights"])
-    except (
-        RuntimeError,
-        KeyError,
-        TypeError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:
+        if not isinstance(content, dict) or content["format"] != FORMAT:
+            raise ValueError("another format")
+        weights = content["weights"]
+        model = Siren(**content["architecture"]).to(
+            weights["net.0.linear.weight"].dtype
+        )
+        model.load_state_dict(weights)
+        frame = (content[name] for name in SavedNetwork._fields[1:])
+        return SavedNetwork(model, *frame)
+    except Exception as error:  # torch and pickle raise many kinds on damaged files
         raise ValueError(
             f"{path} is no network of sirenlib, or it is damaged: fit and save it again"
         ) from error
-    return SavedNetwork(
-        model, content["shape"], content["value_range"], content["window"]
-    )
 
 
 @torch.inference_mode()

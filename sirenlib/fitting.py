@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from .environment import in_book
 from .metrics import psnr_from_mse
-from .signals import Signal, whole_number
+from .signals import Signal, positive_number, whole_number
 
 ROWS = 100  # a history has about so many rows, however long the fit
 GROUP = 2**20  # points that are shuffled at a time
@@ -111,8 +111,8 @@ def signal_psnr(model: nn.Module, signal: Signal) -> float:
 def _require_fit(model, signal, epochs, batch_size, lr, precision) -> None:
     whole_number("epochs", epochs, 1)
     whole_number("batch_size", batch_size, 1)
-    if not isinstance(lr, (int, float)) or not 0 < lr < 1e30:
-        raise ValueError(f"lr must be a positive number, such as 5e-4, not {lr!r}")
+    if positive_number("lr", lr) > 1e30:
+        raise ValueError(f"lr={lr:g} is too large for 32-bit numbers: try 5e-4")
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be float32 or bfloat16, not {precision!r}")
     if not isinstance(signal, Signal):
@@ -120,6 +120,8 @@ def _require_fit(model, signal, epochs, batch_size, lr, precision) -> None:
             f"signal must be a Signal, not {type(signal).__name__}: make one with "
             "image_signal(picture) or Signal(coords, values, shape)"
         )
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError("the model has no parameters that ask for gradients")
     device = next(model.parameters()).device
     try:
         with torch.inference_mode():
@@ -129,6 +131,11 @@ def _require_fit(model, signal, epochs, batch_size, lr, precision) -> None:
             f"the model does not take coordinates of shape "
             f"{tuple(signal.coords[:1].shape)} and {signal.coords.dtype}: {error}"
         ) from error
+    if not isinstance(prediction, Tensor):
+        raise ValueError(
+            f"the model returns a {type(prediction).__name__}, not a tensor: wrap it "
+            "so that it returns its output alone"
+        )
     if prediction.shape != signal.values[:1].shape:
         raise ValueError(
             f"the model gives {prediction.shape[-1]} values for each coordinate, the "
@@ -202,12 +209,13 @@ class _Recorder:
     def finish(self) -> History:
         if self.points:  # interrupted between two rows
             self._row()
-        self.history.final_psnr = signal_psnr(self.model, self.signal)
-        self._require_finite(self.history.final_psnr, also=math.inf)
+        psnr = signal_psnr(self.model, self.signal)
+        self._require_finite(0.0 if psnr == math.inf else psnr)  # inf is a perfect fit
+        self.history.final_psnr = psnr
         return self.history
 
-    def _require_finite(self, number: float, also: float = 0.0) -> None:
-        if math.isfinite(number) or number == also:
+    def _require_finite(self, number: float) -> None:
+        if math.isfinite(number):
             return
         self.model.load_state_dict(self.good)
         raise FloatingPointError(

@@ -31,7 +31,9 @@ def psnr_from_mse(mse: float, data_range: float) -> float:
     """The PSNR in decibels of a mean squared error."""
     if not (math.isfinite(data_range) and data_range > 0):
         raise ValueError(f"data_range must be positive, not {data_range!r}")
-    return 10 * math.log10(data_range**2 / mse) if mse != 0 else math.inf
+    if mse in (0, math.inf):
+        return math.inf if mse == 0 else -math.inf
+    return 10 * math.log10(data_range**2 / mse)
 
 
 def _float64(values: Tensor | np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Pictures and other signals as pairs of coordinates and values."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+
+LARGEST = 65_535  # pixels along a side, as in a JPEG file
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class Signal:
     def __post_init__(self):
         for name in ("coords", "values"):
             _require_finite_table(name, getattr(self, name))
+        shape = tuple(whole_number("every length in shape", n, 1) for n in self.shape)
+        low, high = (float(edge) for edge in self.value_range)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "value_range", (low, high))
         if len(self.coords) != len(self.values):
             raise ValueError(
                 f"coords has {len(self.coords)} rows and values has "
@@ -42,9 +49,10 @@ class Signal:
                 f"shape {tuple(self.shape)} has {math.prod(self.shape)} points, "
                 f"coords has {len(self.coords)}: the product must be the number of rows"
             )
-        low, high = self.value_range
-        if not (low < high):
-            raise ValueError(f"value_range {self.value_range} must be (low, high)")
+        if not (low < high and math.isfinite(high - low)):
+            raise ValueError(
+                f"value_range ({low}, {high}) must be two finite numbers, low first"
+            )
         if self.values.min() < low or self.values.max() > high:
             raise ValueError(
                 f"values go from {self.values.min():.4g} to {self.values.max():.4g}, "
@@ -124,6 +132,14 @@ def whole_number(name: str, value: object, smallest: int) -> int:
     return int(value)
 
 
+def positive_number(name: str, value: object) -> float:
+    """``value`` as a float, or a ValueError that says what ``name`` must be."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be a positive number, not {value!r}")
+    return float(value)
+
+
 def image_signal(
     picture: np.ndarray | str | Path,
     size: int | None = None,
@@ -148,57 +164,66 @@ def image_signal(
     """
     if size is not None:
         size = whole_number("size", size, 2)
+        if size > LARGEST:
+            raise ValueError(f"size must be at most {LARGEST}, not {size}")
     name = "the array"
     if isinstance(picture, (str, Path)):
         name, picture = Path(picture).name, _read(Path(picture))
     unit = _unit_range(np.asarray(picture), name)  # (H, W, c) in [0, 1]
+    _require_two_pixels(unit, name)
     if size is not None:
         unit = _resize(unit, size)
+        _require_two_pixels(unit, f"{name} at size {size}")
     height, width, channels = unit.shape
+    coords = coordinate_grid(height, width, centers=centers, keep_aspect=keep_aspect)
+    values = torch.from_numpy(unit * 2 - 1).float().reshape(-1, channels)
+    return Signal(coords, values, (height, width))
+
+
+def _require_two_pixels(unit: np.ndarray, name: str) -> None:
+    height, width = unit.shape[:2]
     if min(height, width) < 2:
         raise ValueError(
             f"{name} is {width}x{height} pixels: a picture needs 2 on each side"
         )
-    coords = coordinate_grid(height, width, centers=centers, keep_aspect=keep_aspect)
-    values = torch.from_numpy(unit * 2 - 1).float().reshape(-1, channels)
-    return Signal(coords, values, (height, width))
 
 
 def _read(path: Path) -> np.ndarray:
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give the picture file itself")
     try:
-        with Image.open(path) as image:
+        # Damage that matters is an error below; warnings would only double it.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":  # a phone's photo and its preview
-                raise ValueError(
-                    f"{path.name} has {frames} frames; sirenlib fits still pictures. "
-                    "Save one frame as PNG and try again."
-                )
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(_plain_mode(upright))
+            # An MPO file is a phone's photograph with its preview.
+            if frames == 1 or image.format == "MPO":
+                image.load()
+                return np.asarray(_plain_mode(ImageOps.exif_transpose(image)))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, PermissionError):
-            raise
+    except PermissionError:
+        raise
+    except Exception as error:  # Pillow's decoders raise errors of many kinds
         raise ValueError(
             f"{path.name} cannot be read as a picture: it is empty, damaged, or not a "
             f"picture. Open it in a viewer and save it as PNG. ({error})"
         ) from error
+    raise ValueError(
+        f"{path.name} has {frames} frames; sirenlib fits still pictures. "
+        "Save one frame as PNG and try again."
+    )
 
 
 def _plain_mode(image: Image.Image) -> Image.Image:
     """Gray or RGB, with or without alpha: palettes, CMYK and the rest converted."""
     if image.mode == "I":  # how some Pillow versions give 16-bit gray files
         return Image.fromarray(np.asarray(image).clip(0, 65535).astype(np.uint16))
-    plain = ("L", "LA", "RGB", "RGBA", "F")
-    if image.mode in plain or image.mode.startswith("I;16"):
+    gray = image.mode in ("1", "L", "LA")
+    if image.has_transparency_data:
+        return image.convert("LA" if gray else "RGBA")
+    if image.mode in ("L", "RGB", "F") or image.mode.startswith("I;16"):
         return image
-    if image.mode == "1":
-        return image.convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.convert("L" if gray else "RGB")
 
 
 def _unit_range(array: np.ndarray, name: str) -> np.ndarray:

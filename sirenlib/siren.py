@@ -2,14 +2,13 @@
 
 import inspect
 import itertools
-import math
 from collections import OrderedDict
 
 import torch
 from torch import Generator, Tensor, nn
 
 from .initialization import initialize_, official_
-from .signals import whole_number
+from .signals import positive_number, whole_number
 
 
 class SineLayer(nn.Module):
@@ -51,7 +50,7 @@ class SineLayer(nn.Module):
         self.in_features = whole_number("in_features", in_features, 1)
         self.out_features = whole_number("out_features", out_features, 1)
         self.is_first = is_first
-        self.omega_0 = _positive("omega_0", omega_0)
+        self.omega_0 = positive_number("omega_0", omega_0)
         # skip_init draws nothing: all randomness comes from the generator.
         self.linear = nn.utils.skip_init(
             nn.Linear, in_features, out_features, bias=bias
@@ -125,14 +124,13 @@ class Siren(nn.Module):
         generator: Generator | None = None,
     ):
         super().__init__()
-        whole_number("hidden_layers", hidden_layers, 0)
         self.in_features = whole_number("in_features", in_features, 1)
-        self.hidden_features = hidden_features
-        self.hidden_layers = hidden_layers
+        self.hidden_features = whole_number("hidden_features", hidden_features, 1)
+        self.hidden_layers = whole_number("hidden_layers", hidden_layers, 0)
         self.out_features = whole_number("out_features", out_features, 1)
-        self.outermost_linear = outermost_linear
-        self.first_omega_0 = _positive("first_omega_0", first_omega_0)
-        self.hidden_omega_0 = _positive("hidden_omega_0", hidden_omega_0)
+        self.outermost_linear = bool(outermost_linear)
+        self.first_omega_0 = positive_number("first_omega_0", first_omega_0)
+        self.hidden_omega_0 = positive_number("hidden_omega_0", hidden_omega_0)
         self.init = init
         widths = [in_features, *[hidden_features] * (hidden_layers + 1), out_features]
         self.net = nn.Sequential()
@@ -197,10 +195,3 @@ def _is_sine(layer: nn.Module) -> bool:
 def _in_full_precision(linear: nn.Linear, x: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         return linear(x)
-
-
-def _positive(name: str, value: float) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a positive number, not {value!r}")
-    return float(value)

@@ -246,8 +246,9 @@ def test_autocast_leaves_the_first_layer_exact(device):
 def test_autocast_leaves_the_last_linear_layer_exact(device):
     model, coords = Siren(2, 64, 1, 1).to(device), points().to(device)
     with torch.autocast(device, torch.bfloat16):
-        lower = model.forward_with_activations(coords)
+        output, lower = model(coords), model.forward_with_activations(coords)
     assert torch.equal(lower["output"], model.net[-1](lower["1.sine"]))
+    assert torch.equal(lower["output"], output) and output.dtype == torch.float32
 
 
 @pytest.mark.parametrize("outermost_linear", [True, False])

@@ -20,7 +20,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
-HEIGHT, WIDTH = 640, 1120
+HEIGHT, WIDTH = 660, 960
 
 
 def logo() -> None:
@@ -40,7 +40,7 @@ def logo() -> None:
 
 def cover() -> None:
     """One network, drawn as value, gradient and Laplacian, band beside band."""
-    photo = chelsea()[20:255, 20:431]
+    photo = chelsea()[55:275, 75:395]
     signal = sirenlib.image_signal(photo, size=240)
     generator = torch.Generator().manual_seed(0)
     device = sirenlib.default_device()
@@ -71,7 +71,7 @@ def _compose(bands: list[np.ndarray]) -> Image.Image:
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     place = columns / WIDTH + 0.10 * (rows / HEIGHT - 0.5)
     picture = bands[0].clip(0, 1)
-    for band, cut in zip(bands[1:], (0.36, 0.68), strict=True):
+    for band, cut in zip(bands[1:], (0.44, 0.66), strict=True):
         picture = np.where((place > cut)[..., None], band, picture)
         picture[np.abs(place - cut) < 2 / WIDTH] = 1
     colors = Image.fromarray((picture * 255).round().astype(np.uint8))
