@@ -3,6 +3,7 @@
 import datetime
 import json
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,4 +55,6 @@ def _hardware(device: torch.device) -> str:
 def write_result(name: str, record: dict) -> None:
     """Write ``results/NAME.json``."""
     text = json.dumps(record, indent=1, ensure_ascii=False)
+    lists = re.compile(r"\[[^][{}]*\]")  # of numbers: on one line each
+    text = lists.sub(lambda found: " ".join(found[0].split()), text)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ class Check:
     note: str = ""
 
     def __str__(self) -> str:
-        head = f"{MARK} {self.statement:<16}{GAP}{self.quantity:<40}{GAP}"
+        head = f"{MARK} {self.statement:<14}{GAP}{self.quantity:<34}{GAP}"
         result = " ".join(filter(None, [self.measured, self.relation, self.bound]))
         return f"{head}{result}" + (f"{GAP} ({self.note})" if self.note else "")
 

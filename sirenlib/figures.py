@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -23,16 +24,16 @@ MEASURED, PREDICTED, THIRD, FOURTH = COLORS = (
 )
 
 STYLE = {
-    "figure.figsize": (7.0, 3.2),
+    "figure.figsize": (6.4, 3.2),
     "figure.dpi": 120,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",
-    "font.size": 10.5,
+    "font.size": 12,
     "axes.prop_cycle": cycler(color=COLORS),
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 11,
+    "axes.titlesize": 12.5,
     "axes.titleweight": "normal",
     "axes.labelcolor": "#333333",
     "axes.edgecolor": "#888888",
@@ -69,15 +70,24 @@ def show_signed(axes: Axes, values: np.ndarray | Tensor, title: str = "") -> Non
 
 
 def _show_field(axes, values, title, cmap, low, high) -> None:
-    image = axes.imshow(values, cmap=cmap, vmin=low, vmax=high)
+    axes.imshow(values, cmap=cmap, vmin=low, vmax=high)
     axes.set(title=title, xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+    _colorbar(axes)
+
+
+def _colorbar(axes: Axes) -> Colorbar:
     bar = axes.figure.colorbar(
-        image, ax=axes, orientation="horizontal", fraction=0.05, pad=0.03, aspect=25
+        axes.get_images()[0],
+        ax=axes,
+        orientation="horizontal",
+        fraction=0.05,
+        pad=0.03,
+        aspect=25,
+        ticks=plt.MaxNLocator(4),
     )
     bar.outline.set_visible(False)
-    bar.locator = plt.MaxNLocator(4)
-    bar.update_ticks()
+    return bar
 
 
 def three_panels(
@@ -90,10 +100,11 @@ def three_panels(
             `sirenlib.evaluate` returns them.
         shape: height and width, with product N.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9.0, 3.9 * shape[0] / shape[1]))
+    figure, axes = plt.subplots(1, 3, figsize=(8.0, 1.0 + 2.67 * shape[0] / shape[1]))
     show_picture(axes[0], value.cpu().reshape(*shape, -1), "picture")
+    _colorbar(axes[0]).ax.set_visible(False)  # so that the three stand in line
     slope = gradient.cpu().norm(dim=-1).reshape(shape)
-    show_magnitude(axes[1], slope, "length of the gradient, per unit")
+    show_magnitude(axes[1], slope, "|gradient|, per unit")
     show_signed(axes[2], laplacian.cpu().reshape(shape), "Laplacian, per unit²")
     return figure
 

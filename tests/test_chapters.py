@@ -69,7 +69,7 @@ def good_notebook():
     notebook = new_notebook(
         cells=[
             new_markdown_cell(TITLE),
-            new_code_cell(set_up_cell()),
+            new_code_cell(set_up_cell(), metadata={"tags": ["hide-input"]}),
             new_markdown_cell(MIDDLE),
             new_code_cell("print(1 + 2)", outputs=[said, live]),
             new_code_cell("draw()", metadata=alt, outputs=[figure]),
@@ -175,6 +175,7 @@ MUTATIONS = [
     ("empty_cells", lambda n: n.cells.insert(3, new_markdown_cell(" "))),
     ("set_up", replaces(1, "import sys", "import os, sys")),
     ("set_up", moves_set_up),
+    ("set_up", lambda notebook: notebook.cells[1].metadata.clear()),
     ("counts", lambda notebook: notebook.cells[3].update(execution_count=7)),
     ("counts", lambda notebook: notebook.cells[7].update(execution_count=None)),
     ("errors", prints("error", ename="ValueError", evalue="no", traceback=[])),

@@ -52,7 +52,7 @@ def test_rounding_errors_print_the_bound_alone(capsys):
 
 def test_whole_line(capsys):
     line = printed(capsys, *KS, 0.0007, at_most=0.00163, note="1,000,000 samples")
-    head = "✓ Lemma 1.1         KS distance to the arcsine law            "
+    head = "✓ Lemma 1.1       KS distance to the arcsine law      "
     assert line == head + "0.00070 ≤ 0.00163   (1,000,000 samples)\n"
 
 

@@ -88,13 +88,20 @@ def test_three_panels_draw_every_shape(close, shape, channels):
 def test_three_panels_say_what_they_show_and_its_unit(close):
     assert [axes.get_title() for axes in panels().axes[:3]] == [
         "picture",
-        "length of the gradient, per unit",
+        "|gradient|, per unit",
         "Laplacian, per unit²",
     ]
 
 
 def test_fields_have_a_color_bar_and_the_picture_has_none(close):
-    assert len(panels().axes) == 5
+    assert sum(axes.get_visible() for axes in panels().axes) == 5
+
+
+def test_three_panels_stand_in_line(close):
+    figure = panels()
+    figure.canvas.draw()
+    tops = {round(axes.get_position().y1, 6) for axes in figure.axes[:3]}
+    assert len(tops) == 1
 
 
 def test_middle_panel_is_the_length_of_the_gradient(close):

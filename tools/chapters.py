@@ -147,6 +147,8 @@ def set_up(chapter: Chapter) -> Problems:
             "the first code cell is not the set-up cell; copy it from "
             "another chapter, or print it with `python tools/chapters.py`",
         )
+    if "hide-input" not in cell.get("metadata", {}).get("tags", []):
+        yield number, "the set-up cell is not folded; copy its metadata too"
 
 
 @_rule

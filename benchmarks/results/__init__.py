@@ -1,0 +1,1 @@
+"""Recorded runs and pictures; `sirenlib.recorded` reads them."""
