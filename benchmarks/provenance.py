@@ -49,7 +49,8 @@ def _hardware(device: torch.device) -> str:
         lines = cpuinfo.read_text().splitlines()
         names = [line.split(":")[1].strip() for line in lines if "model name" in line]
         model = names[0] if names else model
-    return f"{model}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{model}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def write_result(name: str, record: dict) -> None:

@@ -28,6 +28,7 @@ STYLE = {
     "figure.dpi": 120,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
+    "savefig.bbox": "tight",
     "font.family": "DejaVu Sans",
     "font.size": 12,
     "axes.prop_cycle": cycler(color=COLORS),
