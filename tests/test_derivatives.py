@@ -5,22 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from devices import devices
 from torch import nn
 
 from sirenlib import Siren, divergence, evaluate, gradient, jacobian, laplace
 
-devices = pytest.mark.parametrize(
-    "device",
-    [
-        "cpu",
-        pytest.param(
-            "cuda",
-            marks=pytest.mark.skipif(
-                not torch.cuda.is_available(), reason="needs a CUDA device"
-            ),
-        ),
-    ],
-)
 TINY = 1e-12  # float64 rounds at 1e-16; the numbers here are below 1000
 
 

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from devices import devices
 from torch import nn
 
 from sirenlib import (
@@ -18,19 +19,6 @@ from sirenlib import (
     load,
     render,
     save,
-)
-
-devices = pytest.mark.parametrize(
-    "device",
-    [
-        "cpu",
-        pytest.param(
-            "cuda",
-            marks=pytest.mark.skipif(
-                not torch.cuda.is_available(), reason="needs a CUDA device"
-            ),
-        ),
-    ],
 )
 
 

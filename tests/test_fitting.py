@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from devices import devices
 from torch import nn
 from torch.nn import functional as F
 
@@ -20,19 +21,6 @@ from sirenlib import (
     image_signal,
     psnr,
     signal_psnr,
-)
-
-devices = pytest.mark.parametrize(
-    "device",
-    [
-        "cpu",
-        pytest.param(
-            "cuda",
-            marks=pytest.mark.skipif(
-                not torch.cuda.is_available(), reason="needs a CUDA device"
-            ),
-        ),
-    ],
 )
 
 

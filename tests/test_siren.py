@@ -7,22 +7,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from devices import devices
 from torch import nn
 
 from sirenlib import SineLayer, Siren, coordinate_grid
-
-devices = pytest.mark.parametrize(
-    "device",
-    [
-        "cpu",
-        pytest.param(
-            "cuda",
-            marks=pytest.mark.skipif(
-                not torch.cuda.is_available(), reason="needs a CUDA device"
-            ),
-        ),
-    ],
-)
 
 
 def seeded(seed=0):
