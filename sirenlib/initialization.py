@@ -25,7 +25,7 @@ def official_(siren: nn.Module, *, generator: Generator | None = None) -> None:
     Source: vsitzmann/siren, ``explore_siren.ipynb``; Sitzmann et al. 2020, supplement.
     """
     for linear, n, omega_0, role in _layers(siren):
-        weight = 1 / n if role == "first" else math.sqrt(6 / n) / omega_0
+        weight = _official_weight(n, omega_0, role)
         _fill_(linear, weight, 1 / math.sqrt(n), generator)
 
 
@@ -38,7 +38,7 @@ def lucidrains_(siren: nn.Module, *, generator: Generator | None = None) -> None
     Source: lucidrains/siren-pytorch, ``siren_pytorch.py``.
     """
     for linear, n, omega_0, role in _layers(siren):
-        bound = 1 / n if role == "first" else math.sqrt(6 / n) / omega_0
+        bound = _official_weight(n, omega_0, role)
         _fill_(linear, bound, bound, generator)
 
 
@@ -73,7 +73,7 @@ def zero_bias_(siren: nn.Module, *, generator: Generator | None = None) -> None:
     Source: Sitzmann et al. 2020, supplement, theorem 1.8.
     """
     for linear, n, omega_0, role in _layers(siren):
-        weight = 1 / n if role == "first" else math.sqrt(6 / n) / omega_0
+        weight = _official_weight(n, omega_0, role)
         _fill_(linear, weight, 0.0, generator)
 
 
@@ -88,7 +88,7 @@ def random_phase_(siren: nn.Module, *, generator: Generator | None = None) -> No
     Source: random phases as in random Fourier features (Rahimi and Recht 2007).
     """
     for linear, n, omega_0, role in _layers(siren):
-        weight = 1 / n if role == "first" else math.sqrt(6 / n) / omega_0
+        weight = _official_weight(n, omega_0, role)
         bias = 1 / math.sqrt(n) if role == "last" else math.pi / omega_0
         _fill_(linear, weight, bias, generator)
 
@@ -101,10 +101,9 @@ def fast_(siren: nn.Module, *, generator: Generator | None = None) -> None:
     Source: chapter 8 and ``benchmarks/``, measured.
     """
     for linear, n, omega_0, role in _layers(siren):
-        hidden = 3 / math.sqrt(n) / omega_0
-        weight = {"first": 1 / n, "hidden": hidden}.get(
-            role, math.sqrt(6 / n) / omega_0
-        )
+        weight = _official_weight(n, omega_0, role)
+        if role == "hidden":
+            weight = 3 / math.sqrt(n) / omega_0
         _fill_(linear, weight, 0.0, generator)
 
 
@@ -141,6 +140,10 @@ def _layers(siren: nn.Module) -> Iterator[tuple[nn.Linear, int, float, str]]:
     for layer in siren.modules():
         if isinstance(layer, nn.Linear) and layer not in inside:
             yield layer, layer.in_features, siren.hidden_omega_0, "last"
+
+
+def _official_weight(n: int, omega_0: float, role: str) -> float:
+    return 1 / n if role == "first" else math.sqrt(6 / n) / omega_0
 
 
 @torch.no_grad()
