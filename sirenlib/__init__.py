@@ -6,7 +6,7 @@ from .environment import default_device, resolve_device
 from .files import SavedNetwork, load, render, save
 from .fitting import History, fit, signal_psnr
 from .initialization import SCHEMES, initialize_
-from .metrics import psnr, psnr_from_mse
+from .metrics import ks_critical, ks_distance, psnr, psnr_from_mse
 from .records import recorded
 from .signals import Signal, cameraman, coordinate_grid, image_signal
 from .siren import SineLayer, Siren
@@ -32,6 +32,8 @@ __all__ = [
     "image_signal",
     "initialize_",
     "jacobian",
+    "ks_critical",
+    "ks_distance",
     "laplace",
     "load",
     "psnr",

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from . import Siren, default_device, evaluate, fit, image_signal, resolve_device, save
-from .signals import whole_number
+from .arguments import whole_number
 
 
 class _Parser(argparse.ArgumentParser):

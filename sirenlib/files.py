@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .signals import Signal, grid_between, whole_number
+from .arguments import whole_number
+from .signals import Signal, grid_between
 from .siren import Siren
 
 FORMAT = "sirenlib network 1"

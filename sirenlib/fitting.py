@@ -10,9 +10,10 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from .arguments import positive_number, whole_number
 from .environment import in_book
 from .metrics import psnr_from_mse
-from .signals import Signal, positive_number, whole_number
+from .signals import Signal
 
 ROWS = 100  # a history has about so many rows, however long the fit
 GROUP = 2**20  # points that are shuffled at a time

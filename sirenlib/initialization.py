@@ -1,22 +1,30 @@
 """How the published sine networks draw their first weights.
 
-One function for each scheme, all of the form ``scheme_(siren, *, generator=None)``.
-Each fills the weights and biases of every layer from uniform laws around zero, so
-a scheme is two bounds for each layer. Below, n is the layer's ``in_features``
-(the paper's fan-in) and omega_0 its own frequency factor; the last, linear layer
-takes the omega_0 of the hidden layers.
+All of them draw from uniform laws around zero, so a scheme is two bounds for each
+linear map: ``W ~ U(±weight)`` and ``b ~ U(±bias)``. It is a function of the map's
+``in_features`` n (the paper's fan-in), its frequency factor omega_0, and its role:
+``"first"``, ``"hidden"`` or ``"last"``. The last, linear layer takes the omega_0 of the
+hidden layers.
 
 To add a scheme, write such a function here and name it in `SCHEMES`.
 """
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Generator, nn
 
 
-def official_(siren: nn.Module, *, generator: Generator | None = None) -> None:
+class Bounds(NamedTuple):
+    """Half-widths of the two uniform laws of a linear map."""
+
+    weight: float
+    bias: float
+
+
+def official(n: int, omega_0: float, role: str) -> Bounds:
     """The authors' code: W1 ~ U(±1/n), W ~ U(±sqrt(6/n)/omega_0), PyTorch's biases.
 
     The biases U(±1/sqrt(n)) are those that ``torch.nn.Linear`` starts with; the
@@ -24,12 +32,11 @@ def official_(siren: nn.Module, *, generator: Generator | None = None) -> None:
 
     Source: vsitzmann/siren, ``explore_siren.ipynb``; Sitzmann et al. 2020, supplement.
     """
-    for linear, n, omega_0, role in _layers(siren):
-        weight = _official_weight(n, omega_0, role)
-        _fill_(linear, weight, 1 / math.sqrt(n), generator)
+    weight = 1 / n if role == "first" else math.sqrt(6 / n) / omega_0
+    return Bounds(weight, 1 / math.sqrt(n))
 
 
-def lucidrains_(siren: nn.Module, *, generator: Generator | None = None) -> None:
+def lucidrains(n: int, omega_0: float, role: str) -> Bounds:
     """PyPI's ``siren-pytorch``: the official weights, and biases from the same law.
 
     Its hidden omega_0 is 1 unless set: for the published network make the Siren
@@ -37,12 +44,11 @@ def lucidrains_(siren: nn.Module, *, generator: Generator | None = None) -> None
 
     Source: lucidrains/siren-pytorch, ``siren_pytorch.py``.
     """
-    for linear, n, omega_0, role in _layers(siren):
-        bound = _official_weight(n, omega_0, role)
-        _fill_(linear, bound, bound, generator)
+    weight = official(n, omega_0, role).weight
+    return Bounds(weight, weight)
 
 
-def dalmia_(siren: nn.Module, *, generator: Generator | None = None) -> None:
+def dalmia(n: int, omega_0: float, role: str) -> Bounds:
     """PyPI's ``siren-torch``: W ~ U(±sqrt(6/n)) in every layer, PyTorch's biases.
 
     Neither the first layer nor omega_0 is treated apart. Its hidden omega_0 is 1:
@@ -50,11 +56,10 @@ def dalmia_(siren: nn.Module, *, generator: Generator | None = None) -> None:
 
     Source: dalmia/siren, ``siren/init.py``.
     """
-    for linear, n, _, _ in _layers(siren):
-        _fill_(linear, math.sqrt(6 / n), 1 / math.sqrt(n), generator)
+    return Bounds(math.sqrt(6 / n), 1 / math.sqrt(n))
 
 
-def tiny_cuda_nn_(siren: nn.Module, *, generator: Generator | None = None) -> None:
+def tiny_cuda_nn(n: int, omega_0: float, role: str) -> Bounds:
     """tiny-cuda-nn's sine networks: the factor 30 is in W1, and there are no biases.
 
     Its sine has no omega_0, so the weights here are divided by the layer's: the
@@ -62,69 +67,95 @@ def tiny_cuda_nn_(siren: nn.Module, *, generator: Generator | None = None) -> No
 
     Source: NVlabs/tiny-cuda-nn, ``gpu_matrix.h``.
     """
-    for linear, n, omega_0, role in _layers(siren):
-        product = {"first": 30 / n}.get(role, math.sqrt(6 / n))
-        _fill_(linear, product / (1 if role == "last" else omega_0), 0.0, generator)
+    product = 30 / n if role == "first" else math.sqrt(6 / n)
+    return Bounds(product / (1 if role == "last" else omega_0), 0.0)
 
 
-def zero_bias_(siren: nn.Module, *, generator: Generator | None = None) -> None:
+def zero_bias(n: int, omega_0: float, role: str) -> Bounds:
     """The official weights with every bias zero: the network that the paper analyzes.
 
-    Source: Sitzmann et al. 2020, supplement, theorem 1.8.
+    Source: Sitzmann et al. 2020, supplement, theorem 1.8; chapter 6.
     """
-    for linear, n, omega_0, role in _layers(siren):
-        weight = _official_weight(n, omega_0, role)
-        _fill_(linear, weight, 0.0, generator)
+    return Bounds(official(n, omega_0, role).weight, 0.0)
 
 
-def random_phase_(siren: nn.Module, *, generator: Generator | None = None) -> None:
+def random_phase(n: int, omega_0: float, role: str) -> Bounds:
     """The official weights, and phases uniform over a full turn in every sine layer.
 
     A sine layer's bias is U(±pi/omega_0), so that omega_0 times it covers one period;
     the output's keeps PyTorch's law. Every activation then follows the arcsine law
-    exactly, whatever the width. It is a statement about the start; it is not shown to
-    train better.
+    exactly, whatever the width (chapter 7). It is a statement about the start; it is
+    not shown to train better.
 
     Source: random phases as in random Fourier features (Rahimi and Recht 2007).
     """
-    for linear, n, omega_0, role in _layers(siren):
-        weight = _official_weight(n, omega_0, role)
-        bias = 1 / math.sqrt(n) if role == "last" else math.pi / omega_0
-        _fill_(linear, weight, bias, generator)
+    weight, bias = official(n, omega_0, role)
+    return Bounds(weight, bias if role == "last" else math.pi / omega_0)
 
 
-def fast_(siren: nn.Module, *, generator: Generator | None = None) -> None:
+def fast(n: int, omega_0: float, role: str) -> Bounds:
     """The book's start for short fits: zero biases, hidden W ~ U(±3/sqrt(n))/omega_0.
 
     First and last layer as in the official code.
 
     Source: chapter 8 and ``benchmarks/``, measured.
     """
-    for linear, n, omega_0, role in _layers(siren):
-        weight = _official_weight(n, omega_0, role)
-        if role == "hidden":
-            weight = 3 / math.sqrt(n) / omega_0
-        _fill_(linear, weight, 0.0, generator)
+    hidden = 3 / math.sqrt(n) / omega_0
+    weight = hidden if role == "hidden" else official(n, omega_0, role).weight
+    return Bounds(weight, 0.0)
 
 
 SCHEMES = {
-    "official": official_,
-    "lucidrains": lucidrains_,
-    "dalmia": dalmia_,
-    "tiny-cuda-nn": tiny_cuda_nn_,
-    "zero-bias": zero_bias_,
-    "random-phase": random_phase_,
-    "fast": fast_,
+    "official": official,
+    "lucidrains": lucidrains,
+    "dalmia": dalmia,
+    "tiny-cuda-nn": tiny_cuda_nn,
+    "zero-bias": zero_bias,
+    "random-phase": random_phase,
+    "fast": fast,
 }
 
 
+@torch.no_grad()
 def initialize_(
     siren: nn.Module, scheme: str, *, generator: Generator | None = None
 ) -> None:
-    """Draw all weights and biases by the scheme of that name."""
+    """Draw all weights and biases by the scheme of that name.
+
+    Args:
+        siren: a `Siren`, or one `SineLayer`.
+        scheme: a name from `SCHEMES`.
+        generator: source of the numbers; None is PyTorch's global one.
+
+    Raises:
+        ValueError: there is no such scheme; nothing has been drawn.
+    """
+    for linear, _, bounds in _laws(siren, scheme):
+        linear.weight.uniform_(-bounds.weight, bounds.weight, generator=generator)
+        if linear.bias is not None:
+            linear.bias.uniform_(-bounds.bias, bounds.bias, generator=generator)
+
+
+def phase_bounds(siren: nn.Module, scheme: str) -> list[tuple[int, Bounds]]:
+    """What the scheme means inside the sines, for `sirenlib.theory.network_law`.
+
+    One pair for each linear map, in order: its ``in_features``, and the half-widths
+    of omega_0 W and omega_0 b. The last, linear layer has no omega_0 in front.
+    """
+    return [
+        (linear.in_features, Bounds(factor * bounds.weight, factor * bounds.bias))
+        for linear, factor, bounds in _laws(siren, scheme)
+    ]
+
+
+def _laws(siren: nn.Module, scheme: str) -> list[tuple[nn.Linear, float, Bounds]]:
+    """Each linear map, the factor that the network multiplies it by, and its bounds."""
     if scheme not in SCHEMES:
         raise ValueError(f"init must be one of {', '.join(SCHEMES)}, not {scheme!r}")
-    SCHEMES[scheme](siren, generator=generator)
+    return [
+        (linear, 1.0 if role == "last" else omega_0, SCHEMES[scheme](n, omega_0, role))
+        for linear, n, omega_0, role in _layers(siren)
+    ]
 
 
 def _layers(siren: nn.Module) -> Iterator[tuple[nn.Linear, int, float, str]]:
@@ -140,16 +171,3 @@ def _layers(siren: nn.Module) -> Iterator[tuple[nn.Linear, int, float, str]]:
     for layer in siren.modules():
         if isinstance(layer, nn.Linear) and layer not in inside:
             yield layer, layer.in_features, siren.hidden_omega_0, "last"
-
-
-def _official_weight(n: int, omega_0: float, role: str) -> float:
-    return 1 / n if role == "first" else math.sqrt(6 / n) / omega_0
-
-
-@torch.no_grad()
-def _fill_(
-    linear: nn.Linear, weight: float, bias: float, generator: Generator | None
-) -> None:
-    linear.weight.uniform_(-weight, weight, generator=generator)
-    if linear.bias is not None:
-        linear.bias.uniform_(-bias, bias, generator=generator)

@@ -1,10 +1,14 @@
-"""How far a prediction is from its target."""
+"""How far a prediction is from its target, and samples from a law."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
+
+from .arguments import whole_number
 
 
 def psnr(
@@ -34,6 +38,34 @@ def psnr_from_mse(mse: float, data_range: float) -> float:
     if mse in (0, math.inf):
         return math.inf if mse == 0 else -math.inf
     return 10 * math.log10(data_range**2 / mse)
+
+
+def ks_distance(
+    samples: Tensor | np.ndarray, cdf: Callable[[np.ndarray], np.ndarray]
+) -> float:
+    """Kolmogorov-Smirnov distance of samples to a law: the largest gap between the
+    samples' distribution function and the law's, between 0 and 1.
+
+    Args:
+        samples: any shape, one or more numbers, none of them NaN.
+        cdf: the law's distribution function, for an array of places.
+    """
+    samples = _float64(samples).ravel()
+    if samples.size == 0 or np.isnan(samples).any():
+        raise ValueError("samples must be one or more numbers, none of them NaN")
+    return float(stats.ks_1samp(samples, cdf, method="asymp").statistic)
+
+
+def ks_critical(samples: int) -> float:
+    """The distance that so many independent samples of the law itself exceed by
+    chance once in a hundred times: 1.63/sqrt(samples).
+
+    It holds for some tens of samples and more, and for independent ones only: the
+    neurons of one network are not.
+
+    Source: Kolmogorov 1933; 1.63 is ``scipy.stats.kstwobign.isf(0.01)``.
+    """
+    return 1.63 / math.sqrt(whole_number("samples", samples, 1))
 
 
 def _float64(values: Tensor | np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from .arguments import whole_number
+
 LARGEST = 65_535  # pixels along a side, as in a JPEG file
 
 
@@ -121,24 +123,6 @@ def grid_between(axes: list[tuple[float, float, int]]) -> Tensor:
     """The grid with (first, last, count) for each axis: ``(points, axes)``."""
     lines = [torch.linspace(first, last, count) for first, last, count in axes]
     return torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).flatten(0, -2)
-
-
-def whole_number(name: str, value: object, smallest: int) -> int:
-    """``value`` as an int, or a ValueError that says what ``name`` must be."""
-    integral = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not integral or value < smallest:
-        raise ValueError(
-            f"{name} must be a whole number from {smallest}, not {value!r}"
-        )
-    return int(value)
-
-
-def positive_number(name: str, value: object) -> float:
-    """``value`` as a float, or a ValueError that says what ``name`` must be."""
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a positive number, not {value!r}")
-    return float(value)
 
 
 def image_signal(

@@ -7,8 +7,8 @@ from collections import OrderedDict
 import torch
 from torch import Generator, Tensor, nn
 
-from .initialization import initialize_, official_
-from .signals import positive_number, whole_number
+from .arguments import positive_number, whole_number
+from .initialization import initialize_
 
 
 class SineLayer(nn.Module):
@@ -59,7 +59,7 @@ class SineLayer(nn.Module):
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw the weights and the bias anew, by the official scheme."""
-        official_(self, generator=generator)
+        initialize_(self, "official", generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sin(self._phase(x))

@@ -1,4 +1,4 @@
-"""PSNR, against scikit-image and on paper."""
+"""PSNR and the Kolmogorov-Smirnov distance, against other code and on paper."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from sirenlib import psnr, psnr_from_mse
+from sirenlib import ks_critical, ks_distance, psnr, psnr_from_mse
 
 
 def pair(low, high):
@@ -87,3 +87,38 @@ def test_bad_range_is_named(data_range):
 def test_range_has_no_default():
     with pytest.raises(TypeError, match="data_range"):
         psnr(np.zeros(3), np.ones(3))
+
+
+# The Kolmogorov-Smirnov distance
+
+
+def test_distance_of_three_samples_by_hand():
+    # At 0.1, 0.2 and 0.9 the samples' function steps to 1/3, 2/3, 1; the largest gap
+    # to the diagonal is 2/3 - 0.2, just after the second.
+    distance = ks_distance(np.array([[0.9], [0.1], [0.2]]), lambda x: x)
+    assert math.isclose(distance, 2 / 3 - 0.2)
+
+
+@pytest.mark.parametrize("samples", [100, 10_000])
+def test_one_sample_in_a_hundred_exceeds_the_critical_distance(samples):
+    draws = np.random.default_rng(0).uniform(size=(2000, samples))
+    beyond = [ks_distance(draw, lambda x: x) > ks_critical(samples) for draw in draws]
+    # A count with mean 20 and standard deviation 4.4; four of them on either side.
+    assert 2 <= sum(beyond) <= 38
+
+
+def test_distance_takes_tensors():
+    samples = torch.linspace(0, 1, 11, requires_grad=True)
+    assert math.isclose(ks_distance(samples, lambda x: x), 1 / 11, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("samples", [[], [0.5, math.nan]])
+def test_distance_of_nothing_is_refused(samples):
+    with pytest.raises(ValueError, match="one or more numbers"):
+        ks_distance(np.array(samples), lambda x: x)
+
+
+@pytest.mark.parametrize("samples", [0, -1, 2.5])
+def test_critical_distance_needs_a_number_of_samples(samples):
+    with pytest.raises(ValueError, match="samples must be a whole number"):
+        ks_critical(samples)

@@ -13,6 +13,7 @@ from fingerprint import bare, imported
 
 ORDER = [
     "environment",
+    "arguments",
     "signals",
     "metrics",
     "checks",
