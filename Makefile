@@ -24,7 +24,7 @@ test: .venv/ready  ## test the library, the rules and every chapter's outputs
 slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal
 	$(BIN)/python -m pytest tests -m slow
 
-execute: .venv/ready  ## run the chapters whose outputs are stale
+execute: .venv/ready  ## run the chapters whose outputs are stale, gather all claims
 	$(BIN)/python tools/execute.py
 
 bench: .venv/ready  ## measure the time to 30 dB and to 40 dB again

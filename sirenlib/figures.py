@@ -98,7 +98,7 @@ def three_panels(
 
     Args:
         value, gradient, laplacian: ``(N, c)``, ``(N, 2)`` and ``(N, 1)``, as
-            `sirenlib.evaluate` returns them.
+            `evaluate` returns them.
         shape: height and width, with product N.
     """
     figure, axes = plt.subplots(1, 3, figsize=(8.0, 1.0 + 2.67 * shape[0] / shape[1]))

@@ -63,7 +63,7 @@ class Signal:
 
     @property
     def data_range(self) -> float:
-        """The peak that the PSNR refers to: high minus low."""
+        """The peak that the PSNR refers to, high minus low."""
         return self.value_range[1] - self.value_range[0]
 
     def array(self) -> np.ndarray:

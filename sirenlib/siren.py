@@ -103,7 +103,7 @@ class Siren(nn.Module):
         - Output: ``(*, out_features)``
 
     Parameters have the names of the authors' class (``net.0.linear.weight``, …), so a
-    state dict saved from it loads unchanged. Two things differ from it: `forward`
+    state dict saved from it loads unchanged. Two things differ from it: ``forward``
     returns one tensor, where theirs returns the pair (output, a detached copy of the
     coordinates that asks for gradients), and ``outermost_linear`` is True here by
     default. For derivatives call ``coords.requires_grad_()`` before the network.

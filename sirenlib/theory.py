@@ -154,8 +154,8 @@ class LayerLaw:
         between: of one neuron's mean over the coordinates, from neuron to neuron.
         sine_variance: mean square of the sines; in a last, linear layer of such sines
             as would follow it.
-        gradient: mean square of a gradient with respect to the phases, where it is 1
-            with respect to those of the last layer listed.
+        gradient: squared norm of a gradient with respect to all phases of the layer,
+            where it is 1 with respect to those of the last layer listed.
     """
 
     variance: float
@@ -203,7 +203,7 @@ def network_law(
             sines = sine_covariance(q[:, None], q, covariance, s)
         phases = covariance + bias**2 / 3
         forward.append([phases.diagonal(), phases, sines.diagonal()])
-    # Back from the last layer, where every coordinate's gradient has mean square 1.
+    # Back from the last layer, where the gradient at every coordinate has norm 1.
     gradients = np.cumprod([np.ones(len(coords)), *reversed(chis)], axis=0)[::-1]
     return [
         LayerLaw(*(float(np.mean(values)) for values in [*layer, gradient]))

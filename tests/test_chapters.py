@@ -28,6 +28,8 @@ TITLE = """\
 
 MIDDLE = r"""## A formula
 
+> **Claim 1.1 (the sum).** The sine of a sum is a sum of two products.
+
 By [Euler](https://www.example.org/euler), with `$` and `{code}` left alone:
 
 $$\sin(a + b) = \sin a \cos b + \cos a \sin b. \tag{1}$$
@@ -50,6 +52,8 @@ EXERCISES = """\
 
 > **Predict before you run.** What is the sine of 0?"""
 
+CHECKED = "3\n✓ Claim 1.1       both sides, largest difference      < 1e-12\n"
+
 ALT = "A sine and a cosine over one period; the cosine is ahead by a quarter."
 
 
@@ -68,7 +72,7 @@ def good_notebook():
     """A notebook that keeps every rule. Cells 2 and 4 to 7 hold code."""
     figure = new_output("display_data", data={"image/png": "AA==", "text/plain": "F"})
     live = new_output("display_data", data={"text/html": '<img alt="x" src="">'})
-    said = new_output("stream", name="stdout", text="3\n")
+    said = new_output("stream", name="stdout", text=CHECKED)
     alt = {"mystnb": {"image": {"alt": ALT}}}
     notebook = new_notebook(
         cells=[
@@ -218,6 +222,11 @@ MUTATIONS = [
     ("links", says("[a](missing.ipynb)")),
     ("links", says("[a](#missing)")),
     ("links", says("[a](01_good.ipynb#missing)")),
+    ("statements", replaces(2, "Claim 1.1", "Claim 1.10")),
+    ("statements", says("> **Theorem 1.8.** It holds at any depth.")),
+    ("statements", says("> **Lemma.** It has no number.")),
+    ("statements", says("> **Claim 1.1.** It has the number of another.")),
+    ("statements", lambda notebook: notebook.cells[3].outputs.clear()),
     ("title", replaces(0, "# The sine", "The sine")),
     ("title", says("# Another title")),
     ("opening", replaces(0, "**The question.**", "A question.")),

@@ -5,6 +5,7 @@ and a sentence that says what is wrong and what to do. `problems` runs them all.
 Cells count from 1, Markdown cells included.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,6 +67,18 @@ class Chapter:
     def outputs(self) -> list[tuple[int, nbformat.NotebookNode]]:
         """Every output, with the number of its cell."""
         return [(n, out) for n, cell in self.cells("code") for out in cell.outputs]
+
+    def checks(self) -> list:
+        """What `sirenlib.check` printed: each `Check`, with the number of its cell."""
+        from sirenlib.checks import Check  # imported late: PyTorch takes seconds
+
+        found = []
+        for number, output in self.outputs():
+            if output.get("name") == "stdout":
+                for line in output.text.splitlines():
+                    with contextlib.suppress(ValueError):  # another line
+                        found.append((number, Check.parse(line)))
+        return found
 
 
 def chapters(root: Path = ROOT) -> list[Path]:
@@ -331,6 +344,41 @@ def _wrong_link(page: Path, link: str) -> str:
     if anchor and anchor not in prose.anchors(file):
         return f"{file.name} has no heading with that anchor"
     return ""
+
+
+# What is stated is measured
+
+STATEMENT = re.compile(
+    r"\*\*((?:Lemma|Theorem|Claim|Proposition|Corollary)\b(?: \d+(?:\.\d+)*)?)"
+)
+
+
+@_rule
+def statements(chapter: Chapter) -> Problems:
+    checked = {check.statement for _, check in chapter.checks()}
+    seen = set()
+    for number, cell in chapter.cells("markdown"):
+        for name in _statements(cell.source):
+            if name not in checked:
+                yield (
+                    number,
+                    f"no output has a check of {name}; add "
+                    f'check("{name}", ...) and run `make execute`',
+                )
+            if name in seen:
+                yield number, f"a second {name}; give it another number"
+            seen.add(name)
+
+
+def _statements(text: str) -> list[str]:
+    """The names of the blockquotes that open as a lemma, a theorem or a claim does."""
+    blocks = prose.blocks(text)
+    opened = [
+        STATEMENT.match(inline.content)
+        for quote, _, inline in zip(blocks, blocks[1:], blocks[2:], strict=False)
+        if quote.type == "blockquote_open"
+    ]
+    return [found[1] for found in opened if found]
 
 
 # The shape of a chapter

@@ -1,7 +1,8 @@
 """Execute the chapters whose outputs are stale, and record what they depend on.
 
 ``python tools/execute.py`` runs what is stale, ``--all`` everything, and chapters
-that are named run in any case. A chapter with an error in it stays as it was.
+that are named run in any case. A chapter with an error in it stays as it was. At the
+end the page of all claims is written anew.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import claims
 import nbformat
 from chapters import KEPT_IN_CELL, KEPT_IN_NOTEBOOK, chapters
 from fingerprint import PACKAGE, fingerprint, recorded_fingerprint
@@ -88,6 +90,7 @@ def main() -> None:
         print(path.name, end=" ", flush=True)
         execute(path)
         print(f"{time.perf_counter() - start:.1f} s")
+    claims.write()
 
 
 if __name__ == "__main__":
