@@ -1,7 +1,14 @@
 """Sine networks (SIREN) in PyTorch: the library that the book's chapters import."""
 
 from .checks import Check, check
-from .derivatives import divergence, evaluate, gradient, jacobian, laplace
+from .derivatives import (
+    divergence,
+    evaluate,
+    forward_laplacian,
+    gradient,
+    jacobian,
+    laplace,
+)
 from .environment import default_device, resolve_device
 from .files import SavedNetwork, load, render, save
 from .fitting import History, fit, signal_psnr
@@ -28,6 +35,7 @@ __all__ = [
     "divergence",
     "evaluate",
     "fit",
+    "forward_laplacian",
     "gradient",
     "image_signal",
     "initialize_",

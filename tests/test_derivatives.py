@@ -8,7 +8,15 @@ import torch
 from devices import devices
 from torch import nn
 
-from sirenlib import Siren, divergence, evaluate, gradient, jacobian, laplace
+from sirenlib import (
+    Siren,
+    divergence,
+    evaluate,
+    forward_laplacian,
+    gradient,
+    jacobian,
+    laplace,
+)
 
 TINY = 1e-12  # float64 rounds at 1e-16; the numbers here are below 1000
 
@@ -241,3 +249,114 @@ def test_evaluate_never_holds_more_than_a_chunk():
 
     evaluate(Watched(), torch.zeros(10_000, 2))
     assert max(seen) <= 4096 and sum(seen) == 10_000
+
+
+# Value, Jacobian and Laplacian in one forward pass
+
+
+def by_autograd(model, coords):
+    """The same three from nested autograd, one output at a time."""
+    coords = coords.clone().requires_grad_()
+    value = model(coords)
+    channels = value.split(1, dim=-1)
+    curvatures = [laplace(channel, coords) for channel in channels]
+    return value, jacobian(value, coords), torch.cat(curvatures, dim=-1)
+
+
+def network(d, c, hidden_layers, **options):
+    generator = torch.Generator().manual_seed(d + 10 * c)
+    options |= {"generator": generator}
+    return Siren(d, 24, hidden_layers, c, **options).double()
+
+
+def relative(a, b):
+    return ((a - b).abs().max() / b.abs().max()).item()
+
+
+@pytest.mark.parametrize("hidden_layers", [0, 1, 3])
+@pytest.mark.parametrize("c", [1, 3])
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("outermost_linear", [True, False])
+def test_forward_agrees_with_autograd(d, c, hidden_layers, outermost_linear):
+    model = network(d, c, hidden_layers, outermost_linear=outermost_linear)
+    coords = 2 * torch.rand(9, d, dtype=torch.float64) - 1
+    found, wanted = forward_laplacian(model, coords), by_autograd(model, coords)
+    assert [f.shape for f in found] == [(9, c), (9, c, d), (9, c)]
+    for one, other in zip(found, wanted, strict=True):
+        assert relative(one, other) < 1e-10
+
+
+def weight_gradients(loss, model):
+    return torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_loss_on_forward_derivatives_is_trained_through(which):
+    model = network(2, 1, 2)
+    coords = 2 * torch.rand(9, 2, dtype=torch.float64) - 1
+    results = []
+    for method in (forward_laplacian, by_autograd):
+        loss = (method(model, coords)[which] - 0.3).square().mean()
+        results.append(weight_gradients(loss, model))
+    pairs = [pair for pair in zip(*results, strict=True) if pair[1] is not None]
+    assert len(pairs) >= 5
+    for one, other in pairs:
+        assert (one - other).abs().max() < 1e-10 * max(1, other.abs().max())
+
+
+def test_forward_pass_compiles_with_its_backward():
+    model = network(2, 3, 2)
+    coords = torch.rand(9, 2, dtype=torch.float64)
+
+    def loss(coords):
+        return forward_laplacian(model, coords)[2].square().mean()
+
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    plain, traced = (weight_gradients(f(coords), model) for f in (loss, compiled))
+    for one, other in zip(plain, traced, strict=True):
+        assert one is other is None or torch.allclose(one, other, rtol=1e-10)
+
+
+def test_coordinates_may_ask_for_gradients_themselves():
+    model, coords = network(2, 1, 1), torch.rand(5, 2, dtype=torch.float64)
+    coords.requires_grad_()
+    value, slopes, _ = forward_laplacian(model, coords)
+    assert relative(gradient(value, coords), slopes[:, 0]) < 1e-12
+
+
+def test_autocast_does_not_lower_the_precision_of_derivatives():
+    model = Siren(2, 24, 2, 1)
+    coords = torch.rand(9, 2)
+    plain = forward_laplacian(model, coords)
+    with torch.autocast("cpu", torch.bfloat16):
+        lowered = forward_laplacian(model, coords)
+    assert all(
+        torch.equal(one, other) for one, other in zip(plain, lowered, strict=True)
+    )
+
+
+@devices
+def test_forward_pass_runs_on_every_device(device):
+    model = Siren(2, 24, 2, 1).to(device)
+    coords = torch.rand(9, 2, device=device)
+    assert all(t.device.type == device for t in forward_laplacian(model, coords))
+
+
+def test_evaluate_of_a_siren_is_that_of_autograd(x):
+    model = network(2, 3, 2)
+    hidden = torch.nn.Sequential(model)  # no Siren any more: takes the other way
+    for one, other in zip(evaluate(model, x), evaluate(hidden, x), strict=True):
+        assert relative(one, other) < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("model", "coords", "message"),
+    [
+        (torch.nn.Linear(2, 1), torch.rand(3, 2), "takes a Siren, not Linear"),
+        (Siren(2, 4, 0, 1), torch.rand(3, 3), r"they must be \(N, 2\)"),
+        (Siren(2, 4, 0, 1), torch.rand(2), r"they must be \(N, 2\)"),
+    ],
+)
+def test_forward_pass_refuses_what_it_cannot_do(model, coords, message):
+    with pytest.raises(ValueError, match=message):
+        forward_laplacian(model, coords)

@@ -1,0 +1,122 @@
+"""Value, gradient and Laplacian: nested autograd against one forward pass.
+
+Two jobs at 256x256 with the network 2-256x4-1, each method in a process of its own so
+that the peak of its memory can be seen: drawing the three panels, in chunks, and one
+training step on a Laplacian loss over a batch. The times are medians of interleaved
+rounds.
+
+    python benchmarks/derivatives.py [--device cuda] [--rounds 5]
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+from provenance import provenance, write_result
+
+import sirenlib
+
+NAME, SIZE, BATCH = "derivatives", 256, 8192
+JOBS, METHODS = ("evaluate", "step"), ("autograd", "forward")
+
+
+class Wrapped(torch.nn.Module):
+    """A network that `evaluate` does not know as a Siren, so it asks autograd."""
+
+    def __init__(self, siren):
+        super().__init__()
+        self.siren = siren
+
+    def forward(self, x):
+        return self.siren(x)
+
+
+def work(job: str, method: str, device: torch.device):
+    """A function without arguments that does the job once."""
+    generator = torch.Generator().manual_seed(0)
+    siren = sirenlib.Siren(2, 256, 3, 1, generator=generator).to(device)
+    coords = sirenlib.coordinate_grid(SIZE, SIZE).to(device)
+    if job == "evaluate":
+        model = siren if method == "forward" else Wrapped(siren)
+        return lambda: sirenlib.evaluate(model, coords)
+    batch = coords[torch.randperm(len(coords), generator=generator)[:BATCH]]
+
+    def step():
+        if method == "forward":
+            laplacian = sirenlib.forward_laplacian(siren, batch)[2]
+        else:
+            x = batch.clone().requires_grad_()
+            laplacian = sirenlib.laplace(siren(x), x)
+        siren.zero_grad()
+        laplacian.square().mean().backward()
+
+    return step
+
+
+def seconds(function, device: torch.device) -> float:
+    start = time.perf_counter()
+    function()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def peak_megabytes(job: str, method: str, device: torch.device) -> float:
+    """Memory that the job takes at its peak, beyond what stood there before."""
+    function = work(job, method, device)
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated(device)
+        function()
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    function()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+
+
+def in_own_process(job: str, method: str, device: torch.device) -> float:
+    command = [sys.executable, __file__, "--device", str(device), "--peak", job, method]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", nargs=2, metavar=("JOB", "METHOD"))
+    arguments = parser.parse_args()
+    device = sirenlib.resolve_device(arguments.device)
+    if arguments.peak:
+        print(peak_megabytes(*arguments.peak, device))
+        return
+    # First, while this process is small: a child's peak begins at its parent's size.
+    peaks = {(j, m): in_own_process(j, m, device) for j in JOBS for m in METHODS}
+    rows = []
+    for job in JOBS:
+        functions = {method: work(job, method, device) for method in METHODS}
+        for function in functions.values():
+            function()  # once beforehand
+        times = {method: [] for method in METHODS}
+        for _ in range(arguments.rounds):
+            for method, function in functions.items():
+                times[method].append(seconds(function, device))
+        for method in METHODS:
+            row = {
+                "job": job,
+                "method": method,
+                "seconds": round(statistics.median(times[method]), 4),
+                "spread": [round(t, 4) for t in sorted(times[method])],
+                "peak_megabytes": round(peaks[job, method], 1),
+            }
+            rows.append(row)
+            print(row, flush=True)
+    what = f"2-256x4-1, {SIZE}x{SIZE} evaluated in chunks; a step has {BATCH} points"
+    write_result(NAME, {"what": what, "rows": rows, "provenance": provenance(device)})
+
+
+if __name__ == "__main__":
+    main()
