@@ -106,9 +106,9 @@ def forward_laplacian(model: Siren, coords: Tensor) -> tuple[Tensor, Tensor, Ten
     """
     _require_siren(model, coords)
     d = coords.shape[-1]
-    directions = torch.eye(d, dtype=coords.dtype, device=coords.device)
     value, curvature = coords[None], torch.zeros_like(coords)[None]
-    slopes = directions[:, None].expand(d, *coords.shape)  # (d, N, d)
+    slopes = torch.eye(d, dtype=coords.dtype, device=coords.device)[:, None]
+    slopes = slopes.expand(d, *coords.shape)  # (d, N, d)
     with torch.autocast(coords.device.type, enabled=False):
         for layer in model.net:
             sine = isinstance(layer, SineLayer)
@@ -150,10 +150,15 @@ def evaluate(
         - coords: ``(N, d)``
         - Output: ``(N, c)``, ``(N, d)`` and ``(N, 1)``, without graph
     """
-    chunks = coords.detach().split(chunk_size)
-    parts = [_all_three(model, chunk) for chunk in chunks]
-    value, slope, curvature = (torch.cat(column) for column in zip(*parts, strict=True))
-    return value, slope, curvature
+    coords, whole = coords.detach(), None
+    for start in range(0, max(1, len(coords)), chunk_size):
+        rows = slice(start, start + chunk_size)
+        parts = _all_three(model, coords[rows])
+        # In place: results kept from chunk to chunk would break up the memory.
+        whole = whole or [part.new_empty(len(coords), part.shape[1]) for part in parts]
+        for field, part in zip(whole, parts, strict=True):
+            field[rows] = part
+    return tuple(whole)
 
 
 def _all_three(model: nn.Module, x: Tensor) -> list[Tensor]:

@@ -16,12 +16,8 @@ from torch import Tensor
 
 from .fitting import History
 
-MEASURED, PREDICTED, THIRD, FOURTH = COLORS = (
-    "#1a73b8",
-    "#d9731a",
-    "#2f9e5b",
-    "#c458a0",
-)
+COLORS = ("#1a73b8", "#d9731a", "#2f9e5b", "#c458a0")
+MEASURED, PREDICTED, THIRD, FOURTH = COLORS
 
 STYLE = {
     "figure.figsize": (6.4, 3.2),

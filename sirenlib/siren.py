@@ -150,10 +150,10 @@ class Siren(nn.Module):
         initialize_(self, self.init, generator=generator)
 
     def forward(self, coords: Tensor) -> Tensor:
-        *sines, last = self.net
-        for layer in sines:
-            coords = layer(coords)
-        return last(coords) if _is_sine(last) else _in_full_precision(last, coords)
+        for layer in self.net:
+            sine = isinstance(layer, SineLayer)
+            coords = layer(coords) if sine else _in_full_precision(layer, coords)
+        return coords
 
     def forward_with_activations(
         self, coords: Tensor, retain_grad: bool = False
@@ -169,7 +169,7 @@ class Siren(nn.Module):
         """
         activations = OrderedDict(input=coords)
         for i, layer in enumerate(self.net):
-            if _is_sine(layer):
+            if isinstance(layer, SineLayer):
                 coords, phase = layer.forward_with_intermediate(coords)
                 activations[f"{i}.phase"], activations[f"{i}.sine"] = phase, coords
             else:
@@ -186,10 +186,6 @@ class Siren(nn.Module):
 
     def extra_repr(self) -> str:
         return f"init={self.init!r}"
-
-
-def _is_sine(layer: nn.Module) -> bool:
-    return isinstance(layer, SineLayer)
 
 
 def _in_full_precision(linear: nn.Linear, x: Tensor) -> Tensor:
