@@ -1,9 +1,8 @@
 """Value, gradient and Laplacian: nested autograd against one forward pass.
 
-Two jobs at 256x256 with the network 2-256x4-1, each method in a process of its own so
-that the peak of its memory can be seen: drawing the three panels, in chunks, and one
-training step on a Laplacian loss over a batch. The times are medians of interleaved
-rounds.
+Two jobs at 256x256 with the network 2-256x4-1: drawing the three panels, in chunks, and
+one training step on a Laplacian loss over a batch. The times are medians of interleaved
+rounds; the peak of the memory is measured in a process of its own for each.
 
     python benchmarks/derivatives.py [--device cuda] [--rounds 5]
 """
@@ -25,24 +24,14 @@ NAME, SIZE, BATCH = "derivatives", 256, 8192
 JOBS, METHODS = ("evaluate", "step"), ("autograd", "forward")
 
 
-class Wrapped(torch.nn.Module):
-    """A network that `evaluate` does not know as a Siren, so it asks autograd."""
-
-    def __init__(self, siren):
-        super().__init__()
-        self.siren = siren
-
-    def forward(self, x):
-        return self.siren(x)
-
-
 def work(job: str, method: str, device: torch.device, points: int | None = None):
     """A function without arguments that does the job once, on so many points or all."""
     generator = torch.Generator().manual_seed(0)
     siren = sirenlib.Siren(2, 256, 3, 1, generator=generator).to(device)
     coords = sirenlib.coordinate_grid(SIZE, SIZE)[:points].to(device)
     if job == "evaluate":
-        model = siren if method == "forward" else Wrapped(siren)
+        # Wrapped, it is no Siren to `evaluate`, which then asks autograd.
+        model = siren if method == "forward" else torch.nn.Sequential(siren)
         return lambda: sirenlib.evaluate(model, coords)
     batch = coords[torch.randperm(len(coords), generator=generator)[:BATCH]]
 

@@ -48,6 +48,11 @@ if importlib.util.find_spec("sirenlib") is None:
     %pip install -q "{{source}}"
 """
 
+STATEMENT = re.compile(
+    r"\*\*((?:Lemma|Theorem|Claim|Proposition|Corollary)\b(?: \d+(?:\.\d+)*)?)"
+    r"(?: \(([^)]+)\))?"
+)
+
 Problems = Iterator[tuple[int, str]]
 RULES = []
 
@@ -79,6 +84,22 @@ class Chapter:
                     with contextlib.suppress(ValueError):  # another line
                         found.append((number, Check.parse(line)))
         return found
+
+    def statements(self) -> list[tuple[int, str, str]]:
+        """Each blockquote that opens as a lemma, a theorem or a claim does: the number
+        of its cell, its name, and what stands in parentheses behind the name."""
+        cells = self.cells("markdown")
+        return [(n, *found) for n, cell in cells for found in _statements(cell.source)]
+
+
+def _statements(text: str) -> list[tuple[str, str]]:
+    blocks = prose.blocks(text)
+    opened = [
+        STATEMENT.match(inline.content)
+        for quote, _, inline in zip(blocks, blocks[1:], blocks[2:], strict=False)
+        if quote.type == "blockquote_open"
+    ]
+    return [(found[1], found[2] or "") for found in opened if found]
 
 
 def chapters(root: Path = ROOT) -> list[Path]:
@@ -348,37 +369,21 @@ def _wrong_link(page: Path, link: str) -> str:
 
 # What is stated is measured
 
-STATEMENT = re.compile(
-    r"\*\*((?:Lemma|Theorem|Claim|Proposition|Corollary)\b(?: \d+(?:\.\d+)*)?)"
-)
-
 
 @_rule
 def statements(chapter: Chapter) -> Problems:
     checked = {check.statement for _, check in chapter.checks()}
     seen = set()
-    for number, cell in chapter.cells("markdown"):
-        for name in _statements(cell.source):
-            if name not in checked:
-                yield (
-                    number,
-                    f"no output has a check of {name}; add "
-                    f'check("{name}", ...) and run `make execute`',
-                )
-            if name in seen:
-                yield number, f"a second {name}; give it another number"
-            seen.add(name)
-
-
-def _statements(text: str) -> list[str]:
-    """The names of the blockquotes that open as a lemma, a theorem or a claim does."""
-    blocks = prose.blocks(text)
-    opened = [
-        STATEMENT.match(inline.content)
-        for quote, _, inline in zip(blocks, blocks[1:], blocks[2:], strict=False)
-        if quote.type == "blockquote_open"
-    ]
-    return [found[1] for found in opened if found]
+    for number, name, _ in chapter.statements():
+        if name not in checked:
+            yield (
+                number,
+                f"no output has a check of {name}; add "
+                f'check("{name}", ...) and run `make execute`',
+            )
+        if name in seen:
+            yield number, f"a second {name}; give it another number"
+        seen.add(name)
 
 
 # The shape of a chapter

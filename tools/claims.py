@@ -64,19 +64,13 @@ def _table(path: Path) -> tuple[str, list[str]]:
     chapter = Chapter(path, nbformat.read(path, as_version=4))
     title = chapter.notebook.cells[0].source.splitlines()[0].removeprefix("# ")
     head = SECTION.format(number=int(path.name[:2]), title=title, file=path.name)
-    anchors, titles = _anchors(chapter), _titles(chapter)
+    anchors = _anchors(chapter)
+    titles = {name: title for _, name, title in chapter.statements()}
     rows = [
         _row(f"{path.name}#{anchors[cell]}", check, titles.get(check.statement, ""))
         for cell, check in chapter.checks()
     ]
     return head, rows
-
-
-def _titles(chapter: Chapter) -> dict[str, str]:
-    """What stands in parentheses behind the name of a claim: its title."""
-    text = "\n".join(cell.source for _, cell in chapter.cells("markdown"))
-    opening = re.compile(r"^> \*\*(\w+ [\d.]+) \(([^)]+)\)\.\*\*", re.MULTILINE)
-    return dict(opening.findall(text))
 
 
 def _row(place: str, check, title: str) -> str:
