@@ -27,9 +27,10 @@ slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal
 execute: .venv/ready  ## run the chapters whose outputs are stale, gather all claims
 	$(BIN)/python tools/execute.py
 
-bench: .venv/ready  ## measure the time to 30 dB and to 40 dB again
+bench: .venv/ready  ## measure the recorded times again: fits, and derivatives
 	$(BIN)/python -m pip install --quiet siren-pytorch==0.1.7
 	$(BIN)/python benchmarks/time_to_quality.py --device $(or $(DEVICE),cpu)
+	$(BIN)/python benchmarks/derivatives.py --device $(or $(DEVICE),cpu)
 
 wheel: .venv/ready  ## make dist/sirenlib-*.whl, to upload beside a chapter in Colab
 	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -120,7 +120,8 @@ def fixed_point(s: float = 1.0, c: float = ROOT_SIX) -> float:
     """
     g = _gain(c)
     _require_factor(s)
-    return g + special.lambertw(-2 * g * s * math.exp(-2 * g)).real / 2
+    q = g + special.lambertw(-2 * g * s * math.exp(-2 * g)).real / 2
+    return max(0.0, q)  # where it is 0, rounding may leave it below
 
 
 def first_sine_covariance(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from scipy import optimize, stats
 
@@ -147,6 +147,7 @@ factors = some.floats(-1, 1)
 scales = some.floats(0.2, 5)
 
 
+@example(1.0, 1.625)  # 0, and rounded below it
 @given(factors, scales)
 def test_fixed_point_is_fixed_and_bounded(s, c):
     q = theory.fixed_point(s, c)
