@@ -19,36 +19,3 @@ from .signals import Signal, cameraman, coordinate_grid, image_signal
 from .siren import SineLayer, Siren
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "SCHEMES",
-    "Check",
-    "History",
-    "SavedNetwork",
-    "Signal",
-    "SineLayer",
-    "Siren",
-    "cameraman",
-    "check",
-    "coordinate_grid",
-    "default_device",
-    "divergence",
-    "evaluate",
-    "fit",
-    "forward_laplacian",
-    "gradient",
-    "image_signal",
-    "initialize_",
-    "jacobian",
-    "ks_critical",
-    "ks_distance",
-    "laplace",
-    "load",
-    "psnr",
-    "psnr_from_mse",
-    "recorded",
-    "render",
-    "resolve_device",
-    "save",
-    "signal_psnr",
-]

@@ -39,3 +39,8 @@ def resolve_device(name: str) -> torch.device:
             "for your GPU."
         ) from error
     return device
+
+
+def chunk_of(device: torch.device) -> int:
+    """Points that are computed at a time: what a CPU's caches hold, more on a GPU."""
+    return 4096 if device.type == "cpu" else 2**18

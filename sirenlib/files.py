@@ -1,6 +1,12 @@
 """Keeping a fitted network in a file, and drawing it again at any size."""
 
+import contextlib
+import math
 import os
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,11 +14,12 @@ import torch
 from torch import Tensor
 
 from .arguments import whole_number
+from .environment import chunk_of
 from .signals import Signal, grid_between
 from .siren import Siren
 
-FORMAT = "sirenlib network 1"
-CHUNK = 4096  # points that are evaluated at a time
+NETWORK, CHECKPOINT = "sirenlib network 1", "sirenlib checkpoint 1"
+SECONDS = 10.0  # between two writings of a checkpoint
 
 Window = tuple[tuple[float, float], ...]
 
@@ -46,22 +53,13 @@ def save(model: Siren, path: str | Path, signal: Signal) -> None:
         )
     low, high = signal.coords.amin(0).tolist(), signal.coords.amax(0).tolist()
     content = {
-        "format": FORMAT,
         "architecture": model.architecture(),
         "weights": {name: w.cpu() for name, w in model.state_dict().items()},
         "shape": signal.shape,
         "value_range": signal.value_range,
         "window": tuple(zip(low, high, strict=True)),
     }
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        torch.save(content, part)
-        os.replace(part, path)
-    except RuntimeError as error:  # torch's word for a folder that is not there
-        raise OSError(f"{path} cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    _write(content, NETWORK, Path(path))
 
 
 def load(path: str | Path) -> SavedNetwork:
@@ -71,23 +69,94 @@ def load(path: str | Path) -> SavedNetwork:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or `save` did not write it.
     """
+    with _reading(path, "network of sirenlib, or it is damaged: fit and save it again"):
+        content = _read(path, NETWORK)
+        weights = content["weights"]
+        model = Siren(**content["architecture"])
+        model.to(weights["net.0.linear.weight"].dtype).load_state_dict(weights)
+        frame = (content[name] for name in SavedNetwork._fields[1:])
+        return SavedNetwork(model, *frame)
+
+
+class Checkpoint:
+    """The file that keeps a fit, written whole or not at all.
+
+    Args:
+        path: None keeps nothing.
+        fit: what tells the fit from every other, by name.
+    """
+
+    def __init__(self, path: str | Path | None, fit: dict | None):
+        self.path, self.fit = path and Path(path), fit
+        self.next_time = -math.inf
+
+    def read(self) -> dict | None:
+        """What the file holds; None where there is no file.
+
+        Raises:
+            ValueError: it is damaged, no checkpoint, or that of another fit.
+        """
+        if not self.path or not self.path.is_file():
+            return None
+        with _reading(self.path, "checkpoint, or it is damaged: give another path"):
+            content = _read(self.path, CHECKPOINT)
+            state, fit = content["state"], content["fit"]
+            other = ", ".join(name for name in self.fit if fit[name] != self.fit[name])
+        if other:
+            raise ValueError(
+                f"{self.path} is the checkpoint of a fit with another {other}: repeat "
+                "that call, or give another path"
+            )
+        return state
+
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return self.path is not None and time.monotonic() > self.next_time
+
+    def write(self, state: dict) -> None:
+        if self.path:
+            _write({"fit": self.fit, "state": state}, CHECKPOINT, self.path)
+            self.next_time = time.monotonic() + SECONDS
+
+
+def checksum(*tensors: Tensor) -> int:
+    """A number that differs when any of the tensors does."""
+    number = 0
+    for tensor in tensors:
+        number = zlib.crc32(tensor.cpu().contiguous().numpy(), number)
+    return number
+
+
+def _write(content: dict, form: str, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            torch.save(content | {"format": form}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read(path: str | Path, form: str) -> dict:
+    with zipfile.ZipFile(path) as archive:
+        if archive.testzip():
+            raise ValueError("a checksum is wrong")
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict) or content["format"] != form:
+        raise ValueError("another format")
+    return content
+
+
+@contextlib.contextmanager
+def _reading(path: str | Path, kind: str) -> Iterator[None]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict) or content["format"] != FORMAT:
-            raise ValueError("another format")
-        weights = content["weights"]
-        model = Siren(**content["architecture"]).to(
-            weights["net.0.linear.weight"].dtype
-        )
-        model.load_state_dict(weights)
-        frame = (content[name] for name in SavedNetwork._fields[1:])
-        return SavedNetwork(model, *frame)
+        yield
     except Exception as error:  # torch and pickle raise many kinds on damaged files
-        raise ValueError(
-            f"{path} is no network of sirenlib, or it is damaged: fit and save it again"
-        ) from error
+        raise ValueError(f"{path} is no {kind}") from error
 
 
 @torch.inference_mode()
@@ -112,7 +181,7 @@ def render(
     (top, bottom), (left, right) = window
     columns = (left, right, width)
     lines = torch.linspace(top, bottom, height).tolist()
-    rows = max(1, CHUNK // width)
+    rows = max(1, chunk_of(device) // width)
     picture = []
     for first in range(0, height, rows):
         part = lines[first : first + rows]

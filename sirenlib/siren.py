@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from .arguments import positive_number, whole_number
 from .initialization import initialize_
@@ -190,4 +191,13 @@ class Siren(nn.Module):
 
 def _in_full_precision(linear: nn.Linear, x: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
-        return linear(x)
+        if not (x.is_cuda and _rounds_factors()):
+            return linear(x)
+        wide = [t if t is None else t.double() for t in (linear.weight, linear.bias)]
+        return F.linear(x.double(), *wide).to(x.dtype)
+
+
+@torch.compiler.assume_constant_result
+def _rounds_factors() -> bool:
+    """Whether CUDA may round the factors of float32 products to TF32."""
+    return torch.get_float32_matmul_precision() != "highest"

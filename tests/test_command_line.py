@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from sirenlib import Signal, Siren, image_signal, load, psnr, render, save
 from sirenlib import __main__ as command_line
-from sirenlib import image_signal, load, psnr, render
 from sirenlib.__main__ import main
+from sirenlib.steps import Stepper
 
 
 def smooth_picture(height=24, width=32):
@@ -269,3 +270,134 @@ def test_process_ends_with_one_line_and_code_2(tmp_path, make):
     process = run("fit", make(tmp_path), "--out", tmp_path / "out")
     assert (process.returncode, process.stdout) == (2, "")
     assert re.fullmatch(r"sirenlib: .+\n", process.stderr)
+
+
+# Stopping and going on
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """Let the fit of the next command be interrupted in its seventh step."""
+    plain = Stepper.__call__
+
+    def interrupted(self, index, rate):
+        self.count = getattr(self, "count", 0) + 1
+        if self.count == 7:
+            monkeypatch.setattr(Stepper, "__call__", plain)
+            raise KeyboardInterrupt
+        plain(self, index, rate)
+
+    monkeypatch.setattr(Stepper, "__call__", interrupted)
+
+
+def arguments_for(photo, out):
+    return ["fit", str(photo), "--size", "32", "--epochs", "15", "--out", str(out)]
+
+
+def test_stopped_fit_goes_on_with_resume(photo, tmp_path, stop, capsys, fitted):
+    arguments = arguments_for(photo, tmp_path / "out")
+    assert main(arguments) == 0
+    assert "(stopped early: --resume goes on)" in capsys.readouterr().out
+    assert (tmp_path / "out" / "checkpoint.pt").exists()
+    assert main([*arguments, "--resume"]) == 0
+    assert "early" not in capsys.readouterr().out
+    assert not (tmp_path / "out" / "checkpoint.pt").exists()
+    mine, whole = (
+        load(folder / "network.pt").model.state_dict()
+        for folder in (tmp_path / "out", fitted[0])
+    )
+    assert all(torch.equal(mine[name], whole[name]) for name in whole)
+
+
+def test_stopped_fit_is_not_overwritten(photo, tmp_path, stop, capsys):
+    arguments = arguments_for(photo, tmp_path / "out")
+    main(arguments)
+    before = (tmp_path / "out" / "checkpoint.pt").read_bytes()
+    capsys.readouterr()
+    assert "add --resume" in complaint(capsys, *arguments)
+    assert (tmp_path / "out" / "checkpoint.pt").read_bytes() == before
+
+
+def test_resume_with_other_options_is_refused(photo, tmp_path, stop, capsys):
+    arguments = arguments_for(photo, tmp_path / "out")
+    main(arguments)
+    capsys.readouterr()
+    assert "another lr" in complaint(capsys, *arguments, "--resume", "--lr", "0.001")
+
+
+def test_resume_without_a_stop_is_a_plain_fit(photo, tmp_path, capsys):
+    arguments = arguments_for(photo, tmp_path / "out")
+    assert main([*arguments, "--resume"]) == 0
+
+
+def test_precision_reaches_the_fit(photo, tmp_path, capsys):
+    finals = []
+    for precision in ("float32", "bfloat16"):
+        out = tmp_path / precision
+        assert main([*arguments_for(photo, out), "--precision", precision]) == 0
+        finals.append(json.loads((out / "history.json").read_text())["final_psnr"])
+    assert finals[0] != finals[1] and abs(finals[0] - finals[1]) < 1
+
+
+# Drawing a network again
+
+
+def drawn(path, *arguments):
+    assert main(["render", *map(str, arguments), "--out", str(path)]) == 0
+    return np.asarray(Image.open(path))
+
+
+def test_render_draws_the_reconstruction(fitted, tmp_path, capsys):
+    picture = drawn(tmp_path / "a.png", fitted[0] / "network.pt")
+    expected = np.asarray(Image.open(fitted[0] / "reconstruction.png"))
+    assert np.abs(picture.astype(int) - expected).max() <= 1  # rounded the other way
+    assert capsys.readouterr().out == f"32x24 pixels: {tmp_path / 'a.png'}\n"
+
+
+def test_render_at_another_size_keeps_the_aspect(fitted, tmp_path, capsys):
+    picture = drawn(tmp_path / "a.png", fitted[0] / "network.pt", "--size", "100")
+    assert picture.shape == (75, 100, 3)
+
+
+def test_render_of_a_window_is_that_part(fitted, tmp_path, capsys):
+    network = fitted[0] / "network.pt"
+    window = ["--window", -0.5, 0.25, 0, 1]
+    picture = drawn(tmp_path / "a.png", network, "--size", 40, *window)
+    # 3/8 of 24 rows and half of 32 columns are 9 : 16.
+    assert picture.shape == (22, 40, 3)
+    saved = load(network)
+    unit = (render(saved.model, 22, 40, ((-0.5, 0.25), (0.0, 1.0))) + 1) / 2
+    assert np.abs(unit.clip(0, 1).numpy() * 255 - picture).max() < 0.51
+
+
+def test_render_of_a_gray_network_is_gray(tmp_path, capsys):
+    signal = image_signal(np.zeros((4, 5)))
+    save(Siren(2, 8, 1, 1), tmp_path / "n.pt", signal)
+    assert drawn(tmp_path / "a.png", tmp_path / "n.pt").shape == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["gone.pt"], "gone.pt: there is no such file"),
+        (["photo.png"], "photo.png is no network of sirenlib"),
+        (["n.pt", "--size", "0"], "--size must be a whole number from 1"),
+        (["n.pt", "--window", "1", "-1", "-1", "1"], "TOP < BOTTOM"),
+        (["n.pt", "--window", "-1", "nan", "-1", "1"], "TOP < BOTTOM"),
+        (["n.pt", "--window", "-1", "1"], "expected 4 arguments"),
+        (["n.pt", "--out", "missing/a.png"], "there is no such folder"),
+        (["n.pt", "--device", "banana"], "banana"),
+        (["sound.pt"], "sound.pt is the network of no picture"),
+    ],
+)
+def test_bad_render_says_why(photo, tmp_path, monkeypatch, capsys, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    save(Siren(2, 8, 1, 1), "n.pt", image_signal(np.zeros((4, 5))))
+    line = torch.zeros(7, 1)
+    save(
+        Siren(1, 8, 1, 1),
+        "sound.pt",
+        Signal(line + torch.arange(7.0)[:, None], line, (7,)),
+    )
+    assert reason in complaint(capsys, "render", *arguments)
+    assert not (tmp_path / "picture.png").exists()

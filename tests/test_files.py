@@ -20,6 +20,7 @@ from sirenlib import (
     render,
     save,
 )
+from sirenlib.environment import chunk_of
 
 
 def picture(height=12, width=9, **options):
@@ -126,7 +127,7 @@ def test_failed_write_leaves_the_old_file(path, monkeypatch):
     before = path.read_bytes()
 
     def disk_full(content, file):
-        file.write_bytes(b"half a netw")
+        file.write(b"half a netw")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(files.torch, "save", disk_full)
@@ -274,7 +275,9 @@ class Watched(nn.Module):
 def test_render_works_in_chunks(shape):
     model = Watched()
     render(model, *shape)
-    assert max(model.calls) <= files.CHUNK and sum(model.calls) == math.prod(shape)
+    assert max(model.calls) <= chunk_of(torch.device("cpu")) and sum(
+        model.calls
+    ) == math.prod(shape)
 
 
 def test_chunks_do_not_move_the_rows():

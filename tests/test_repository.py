@@ -21,8 +21,9 @@ ORDER = [
     "initialization",
     "siren",
     "derivatives",
-    "fitting",
     "files",
+    "steps",
+    "fitting",
     "records",
     "figures",
     "viewer",
@@ -77,11 +78,11 @@ def test_library_has_lower_bounds_only():
 
 
 def test_library_is_small():
-    """Below 1,200 lines of code: comments, docstrings and blank lines do not count."""
+    """Below 1,500 lines of code: comments, docstrings and blank lines do not count."""
     code = [
         line for path in LIBRARY for line in bare(path.read_text("utf-8")).split("\n")
     ]
-    assert len(code) < 1200
+    assert len(code) < 1500
 
 
 def test_library_lines_are_short():

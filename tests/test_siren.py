@@ -11,6 +11,7 @@ from devices import devices
 from torch import nn
 
 from sirenlib import SineLayer, Siren, coordinate_grid
+from sirenlib.steps import products_in
 
 
 def seeded(seed=0):
@@ -237,6 +238,17 @@ def test_autocast_leaves_the_last_linear_layer_exact(device):
         output, lower = model(coords), model.forward_with_activations(coords)
     assert torch.equal(lower["output"], model.net[-1](lower["1.sine"]))
     assert torch.equal(lower["output"], output) and output.dtype == torch.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("bias", [True, False])
+def test_tf32_leaves_the_first_layer_exact(bias):
+    layer = SineLayer(2, 256, bias, is_first=True, omega_0=1000.0).cuda()
+    coords = coordinate_grid(30, 30).cuda()
+    exact = layer(coords)
+    with products_in("tf32"):
+        # TF32 has 11 bits: its phases would be off by up to half a radian.
+        assert (layer(coords) - exact).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("outermost_linear", [True, False])
