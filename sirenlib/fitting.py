@@ -140,9 +140,10 @@ def signal_psnr(model: nn.Module, signal: Signal) -> float:
 def _require_fit(model: nn.Module, signal: Signal, recipe: dict) -> None:
     for name in ("epochs", "batch_size", "chunk_size"):
         if name != "chunk_size" or recipe[name] is not None:
-            whole_number(name, recipe[name], 1)
-    if positive_number("lr", lr := recipe["lr"]) > 1e30:
-        raise ValueError(f"lr={lr:g} is too large for 32-bit numbers: try 5e-4")
+            recipe[name] = whole_number(name, recipe[name], 1)
+    recipe["lr"] = positive_number("lr", recipe["lr"])
+    if recipe["lr"] > 1e30:
+        raise ValueError(f"lr={recipe['lr']:g} is too large for 32 bits: try 5e-4")
     for name, choices in CHOICES.items():
         if recipe[name] not in choices:
             words = ", ".join(choices)

@@ -42,7 +42,10 @@ class Stepper:
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         # A recorded step reads its rate from the device's memory.
         rate = torch.zeros((), device=self.device) if on_cuda else 0.0
-        self.adam = torch.optim.Adam(weights, rate, capturable=on_cuda, fused=on_cuda)
+        recordable = on_cuda and recipe["engine"] != "eager"
+        self.adam = torch.optim.Adam(
+            weights, rate, capturable=recordable, fused=on_cuda
+        )
         self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.fast_model, self.graph = model, None
         size = min(recipe["batch_size"], len(signal.coords))
@@ -85,11 +88,13 @@ class Stepper:
         """Compile and record the step, and put back what that has moved."""
         kept = copy.deepcopy((self.model.state_dict(), self.moments(), self.error))
         try:
-            if engine == "compile":
-                self.fast_model = torch.compile(self.model)
-                self._learn(self.fast_model, self.index)
-            if engine != "compile" or self.device.type == "cuda":
-                self.graph = self._recorded()
+            # Adam warns of steps that are not recorded; here they only warm up.
+            with warnings.catch_warnings(action="ignore"):
+                if engine == "compile":
+                    self.fast_model = torch.compile(self.model)
+                    self._learn(self.fast_model, self.index)
+                if engine != "compile" or self.device.type == "cuda":
+                    self.graph = self._recorded()
         except Exception as error:  # compilers raise errors of many kinds
             message = f"engine={engine!r} does not work here: {error}"
             if engine != "auto":

@@ -159,6 +159,19 @@ def test_finished_fit_returns_at_once(path, monkeypatch):
     assert second[1].seconds == first[1].seconds and path.read_bytes() == before
 
 
+def test_numbers_of_numpy_resume(path, stop_at):
+    numbers = {
+        "epochs": np.int64(4),
+        "batch_size": np.int32(64),
+        "lr": np.float64(1e-3),
+    }
+    stop_at(9)
+    with pytest.raises(Killed):
+        fitted(path, **numbers)
+    stop_at(-1)
+    same(fitted(path, **numbers), fitted(lr=1e-3))
+
+
 def test_global_generator_is_resumed_too(path, stop_at):
     def run(path=None):
         torch.manual_seed(3)
