@@ -27,10 +27,13 @@ slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal
 execute: .venv/ready  ## run the chapters whose outputs are stale, gather all claims
 	$(BIN)/python tools/execute.py
 
-bench: .venv/ready  ## measure the recorded times again: fits, and derivatives
+bench: .venv/ready  ## measure the recorded times again, and print them on their page
 	$(BIN)/python -m pip install --quiet siren-pytorch==0.1.7
 	$(BIN)/python benchmarks/time_to_quality.py --device $(or $(DEVICE),cpu)
+	$(BIN)/python benchmarks/steps.py --device $(or $(DEVICE),cpu)
+	$(BIN)/python benchmarks/growth.py --device $(or $(DEVICE),cpu)
 	$(BIN)/python benchmarks/derivatives.py --device $(or $(DEVICE),cpu)
+	$(BIN)/python tools/tables.py
 
 wheel: .venv/ready  ## make dist/sirenlib-*.whl, to upload beside a chapter in Colab
 	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

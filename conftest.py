@@ -9,5 +9,6 @@ from pathlib import Path
 os.environ.setdefault("SIRENLIB_BOOK", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# The tools are scripts, not a package.
-sys.path.insert(0, str(Path(__file__).parent / "tools"))
+# The tools and the benchmarks are scripts, not packages.
+for folder in ("tools", "benchmarks"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))

@@ -8,15 +8,11 @@ rounds; the peak of the memory is measured in a process of its own for each.
 """
 
 import argparse
-import json
-import resource
 import statistics
-import subprocess
-import sys
-import time
 
 import torch
 from provenance import provenance, write_result
+from timing import in_own_process, peak_megabytes, seconds
 
 import sirenlib
 
@@ -47,30 +43,10 @@ def work(job: str, method: str, device: torch.device, points: int | None = None)
     return step
 
 
-def seconds(function, device: torch.device) -> float:
-    start = time.perf_counter()
-    function()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
-
-
-def peak_megabytes(job: str, method: str, device: torch.device) -> float:
+def peak(job: str, method: str, device: torch.device) -> float:
     """Memory that the job takes at its peak, beyond what stood there before."""
     work(job, method, device, points=16)()  # loads what is loaded on first use
-    function = work(job, method, device)
-    if device.type == "cuda":
-        before = torch.cuda.memory_allocated(device)
-        function()
-        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    function()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
-
-
-def in_own_process(job: str, method: str, device: torch.device) -> float:
-    command = [sys.executable, __file__, "--device", str(device), "--peak", job, method]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return peak_megabytes(work(job, method, device), device)
 
 
 def main() -> None:
@@ -81,10 +57,11 @@ def main() -> None:
     arguments = parser.parse_args()
     device = sirenlib.resolve_device(arguments.device)
     if arguments.peak:
-        print(peak_megabytes(*arguments.peak, device))
+        print(peak(*arguments.peak, device))
         return
-    # First, while this process is small: a child's peak begins at its parent's size.
-    peaks = {(j, m): in_own_process(j, m, device) for j in JOBS for m in METHODS}
+    asked = [__file__, f"--device={device}", "--peak"]
+    # First, while this process is small.
+    peaks = {(j, m): in_own_process(*asked, j, m) for j in JOBS for m in METHODS}
     rows = []
     for job in JOBS:
         functions = {method: work(job, method, device) for method in METHODS}
@@ -105,7 +82,8 @@ def main() -> None:
             rows.append(row)
             print(row, flush=True)
     what = f"2-256x4-1, {SIZE}x{SIZE} evaluated in chunks; a step has {BATCH} points"
-    write_result(NAME, {"what": what, "rows": rows, "provenance": provenance(device)})
+    name = NAME if device.type == "cpu" else f"{NAME}_{device.type}"
+    write_result(name, {"what": what, "rows": rows, "provenance": provenance(device)})
 
 
 if __name__ == "__main__":

@@ -77,12 +77,12 @@ def _row(place: str, check, title: str) -> str:
     bound = check.bound.replace("± ", "±\N{NO-BREAK SPACE}")  # lines break before signs
     result = f"{check.measured} {check.relation}\N{NO-BREAK SPACE}{bound}".lstrip()
     quantity = f"{check.quantity} ({check.note})" if check.note else check.quantity
-    name, quantity, result = map(_plain, [check.statement, quantity, result])
-    title = f", {_plain(title)}" if title else ""
+    name, quantity, result = map(plain, [check.statement, quantity, result])
+    title = f", {plain(title)}" if title else ""
     return f"| [{name}]({place}){title} | {quantity} | {result} |\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text with everything escaped that means something in Markdown."""
     return re.sub(r"([\\`*_\[\]<>{}$|~])", r"\\\1", text)
 

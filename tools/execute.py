@@ -2,7 +2,7 @@
 
 ``python tools/execute.py`` runs what is stale, ``--all`` everything, and chapters
 that are named run in any case. A chapter with an error in it stays as it was. At the
-end the page of all claims is written anew.
+end the pages of all claims and of the benchmarks are written anew.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import claims
 import nbformat
+import tables
 from chapters import KEPT_IN_CELL, KEPT_IN_NOTEBOOK, chapters
 from fingerprint import PACKAGE, fingerprint, recorded_fingerprint
 from nbclient import NotebookClient
@@ -91,6 +92,7 @@ def main() -> None:
         execute(path)
         print(f"{time.perf_counter() - start:.1f} s")
     claims.write()
+    tables.write()
 
 
 if __name__ == "__main__":

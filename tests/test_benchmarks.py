@@ -1,0 +1,121 @@
+"""What the benchmarks compute beside their times."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import growth
+import pytest
+import steps
+import timing
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import sirenlib
+from sirenlib import Siren
+
+NETWORKS = [(2, 256, 3, 1), (2, 64, 2, 3), (1, 32, 0, 2)]
+CPU = torch.device("cpu")
+
+
+def backward(model, points=512):
+    """Forward and backward once, on a signal of noise."""
+    generator = torch.Generator().manual_seed(0)
+    coords = torch.rand(points, model.in_features, generator=generator)
+    values = torch.rand(points, model.out_features, generator=generator)
+    ((model(coords) - values) ** 2).mean().backward()
+
+
+@pytest.mark.parametrize("sizes", NETWORKS)
+def test_formula_counts_the_operations_of_a_pass(sizes):
+    model = Siren(*sizes)
+    with FlopCounterMode(display=False) as counter:
+        backward(model)
+    assert counter.get_total_flops() == steps.flop_a_pass(model, 512)
+
+
+@pytest.mark.parametrize("hidden_layers", [2, 3, 4])
+def test_eager_pass_moves_eighteen_vectors_a_layer(hidden_layers):
+    model, points = Siren(2, 64, hidden_layers, 1), 2**14
+    found = steps.bytes_of(lambda: backward(model, points))
+    vectors = 18 * (hidden_layers + 1) - 1
+    assert found == pytest.approx(vectors * points * 64 * 4, rel=0.01)
+
+
+def test_bytes_of_views_do_not_count():
+    x, y = torch.zeros(8, 4), torch.zeros(4, 8)
+    assert steps.bytes_of(lambda: x.T.add_(y)) == 3 * 8 * 4 * 4
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_rungs_are_different_settings(device):
+    for points in (256**2, 512**2):
+        found = steps.rungs(points, torch.device(device))
+        settings = [json.dumps(recipe) for recipe in found.values()]
+        assert len(set(settings)) == len(settings)
+        assert all(recipe["batch_size"] <= points for recipe in found.values())
+        assert ("fit, tf32" in found) == (device == "cuda")
+
+
+def test_steps_make_a_record(monkeypatch):
+    works = steps.rungs(64, CPU)["fit, one chunk"]
+    fails = works | {"engine": "graph"}  # as a compiler that is not there
+    some = {"works": works, "fails": fails}
+    monkeypatch.setattr(steps, "rungs", lambda points, device: some)
+    monkeypatch.setattr(steps, "copy", lambda elements, device: torch.rand(1).sin)
+    monkeypatch.setattr(steps, "runs_for", lambda once: 1)
+    record = steps.measure(sirenlib.cameraman(8), rounds=3)
+    asking, eager, fit, none = record["rows"]
+    assert asking["name"] == "eager, coordinates ask for gradients"
+    assert asking["bytes"] > eager["bytes"] > 0
+    assert fit["spread"][0] <= fit["milliseconds"] <= fit["spread"][1]
+    per_second = 1000 * record["flop"] / fit["milliseconds"]
+    assert fit["flop_per_second"] == pytest.approx(per_second, rel=0.01)
+    assert none["failed"] == "does not work here"
+
+
+def test_slow_rung_is_measured_once(monkeypatch):
+    taken = {"first": 1.0, "slow": 11.0, "fast": 0.1}
+    monkeypatch.setattr(steps, "seconds", lambda function, *_: taken[function])
+    times = steps.in_turns({name: name for name in taken}, "first", 4, CPU)
+    assert {name: len(found) for name, found in times.items()} == {
+        "first": 4,
+        "slow": 1,
+        "fast": 4,
+    }
+
+
+def test_peak_of_memory_is_that_of_the_function():
+    code = "import torch, timing; work = lambda: torch.ones(2**24)\n"
+    code += "print(timing.peak_megabytes(work, torch.device('cpu')))"
+    folder = Path(timing.__file__).parent
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=True)
+    assert float(run.stdout) == pytest.approx(64, abs=4)
+
+
+def test_growth_has_every_size_once():
+    found = growth.configurations()
+    assert len(found) == 14
+    assert all(one not in found[:i] for i, one in enumerate(found))
+    sides = [one["side"] for one in found if one["way"] == "chunks"]
+    assert sides[:6] == [64, 128, 256, 512, 1024, 2048]
+    whole = [one["side"] for one in found if one["way"] == "whole"]
+    assert whole == [64, 128, 256, 512]
+    widths = {one["width"] for one in found if one["side"] == 256}
+    assert widths == {64, 128, 256, 512, 1024}
+
+
+def test_whole_picture_is_one_chunk():
+    assert growth.recipe(128, "whole")["chunk_size"] == 128**2
+    assert growth.recipe(128, "chunks")["chunk_size"] is None
+    assert growth.recipe(128, "chunks")["batch_size"] == 128**2
+
+
+def test_growth_measures_time_and_memory():
+    row = growth.measure(16, 8, "chunks", CPU, repeats=2)
+    assert row["points"] == 256
+    assert row["flop"] == 256 * (6 * (16 + 3 * 64 + 8) - 2 * 16)
+    assert row["seconds"] > 0
+    assert row["peak_megabytes"] >= 0
