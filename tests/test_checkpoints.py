@@ -193,7 +193,7 @@ def test_global_generator_is_resumed_too(path, stop_at):
 def slow_fit(path):
     files.SECONDS = 0.0
     torch.set_num_threads(1)
-    return fitted(path, epochs=300)  # 1500 steps, with a checkpoint before each
+    return fitted(path, epochs=1000)  # 5000 steps, with a checkpoint before each
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -211,8 +211,8 @@ def test_kill_at_twenty_random_moments(path):
         process.join()
         kills += process.exitcode == -signals.SIGKILL
     assert kills == 20
-    assert torch.load(path)["state"]["done"] < 1500
-    same(fitted(path, epochs=300), fitted(epochs=300))
+    assert torch.load(path)["state"]["done"] < 5000
+    same(fitted(path, epochs=1000), fitted(epochs=1000))
 
 
 # What is refused
