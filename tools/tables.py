@@ -91,9 +91,9 @@ make bench DEVICE=cuda
 The first line measures on the CPU, the second on a GPU. Both write the records and then
 this page. Let the machine do nothing else meanwhile.
 
-How many steps and epochs a quality takes is not found anew each time. It is kept in
-`benchmarks/results/time_to_quality_steps.json`. These lines find it, which takes long
-on a CPU. With `--task color` they do so for the other picture.
+How many steps and epochs a quality takes is not found anew each time. It is kept beside
+the records, in `time_to_quality_steps.json`. These lines find it, which takes long on a
+CPU. With `--task color` they do so for the other picture.
 
 ```text
 .venv/bin/python benchmarks/time_to_quality.py --task gray --count
@@ -285,6 +285,8 @@ def _number(value: float | None) -> str:
 
 
 def _spread(middle: float, times: list[float]) -> str:
+    if min(times) == max(times):  # measured once
+        return _number(middle)
     return f"{_number(middle)} ({_number(min(times))} to {_number(max(times))})"
 
 
