@@ -29,7 +29,8 @@ execute: .venv/ready  ## run the chapters whose outputs are stale, gather all cl
 
 bench: .venv/ready  ## measure the recorded times again, and print them on their page
 	$(BIN)/python -m pip install --quiet siren-pytorch==0.1.7
-	$(BIN)/python benchmarks/time_to_quality.py --device $(or $(DEVICE),cpu)
+	$(BIN)/python benchmarks/time_to_quality.py --task gray --device $(or $(DEVICE),cpu)
+	$(BIN)/python benchmarks/time_to_quality.py --task color --device $(or $(DEVICE),cpu)
 	$(BIN)/python benchmarks/steps.py --device $(or $(DEVICE),cpu)
 	$(BIN)/python benchmarks/growth.py --device $(or $(DEVICE),cpu)
 	$(BIN)/python benchmarks/derivatives.py --device $(or $(DEVICE),cpu)
