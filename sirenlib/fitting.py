@@ -60,8 +60,8 @@ def fit(
 
     The work is done on the device of the model. The signal is moved there once, and is
     shuffled there. Beyond the signal itself it takes memory for one chunk, and four
-    bytes a point for the order. Ctrl-C stops the fit and keeps what has been learned
-    so far.
+    bytes a point for the order, eight while the next one is drawn. Ctrl-C stops the
+    fit and keeps what has been learned so far.
 
     Args:
         model: maps ``(batch, d)`` to ``(batch, c)``; a `Siren` or any other network.
