@@ -42,6 +42,10 @@ def network(seed=0, **options):
     return Siren(2, 32, 1, 1, generator=seeded(seed), **options)
 
 
+def network3():
+    return Siren(2, 32, 1, 3, first_omega_0=6.0, init="fast", generator=seeded())
+
+
 def weights(model):
     return torch.cat([p.detach().cpu().flatten() for p in model.parameters()]).clone()
 
@@ -118,6 +122,15 @@ def test_recipe_is_adam_with_a_cosine_down_to_zero():
         adam.step()
     # The order of the points rounds otherwise; a step moves a weight by up to 1e-3.
     assert torch.allclose(weights(model), weights(twin), atol=1e-5)
+
+
+@pytest.mark.parametrize("chunk_size", [None, 100])
+def test_gradient_of_a_step_is_that_of_the_mean_squared_error(chunk_size):
+    signal, model, twin = waves(channels=3), network3(), network3()
+    fit(model, signal, epochs=1, chunk_size=chunk_size)  # 256 points: one step
+    F.mse_loss(twin(signal.coords), signal.values).backward()
+    for weight, other in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(weight.grad, other.grad, rtol=1e-3, atol=1e-6)
 
 
 # Randomness
@@ -338,6 +351,30 @@ def test_what_surrounds_a_graph_moves_nothing(play_graph):
         fit(model, waves(), epochs=3, batch_size=100, engine=engine, generator=seeded())
     assert play_graph == ["recorded", *["replayed"] * 6]
     assert torch.equal(weights(a), weights(b))
+
+
+class Counted(nn.Module):
+    """A network that counts its steps in a buffer."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            self.steps += 1
+        return self.inner(x)
+
+
+def test_preparing_leaves_the_buffers(play_graph):
+    states = []
+    for engine in ("eager", "graph"):
+        torch.manual_seed(0)
+        model = Counted(nn.Linear(2, 1))
+        fit(model, waves(), epochs=2, engine=engine, generator=seeded())
+        states.append(model.state_dict())
+    assert states[0]["steps"] == states[1]["steps"] == 2
 
 
 def test_auto_runs_eagerly_where_recording_fails(play_graph, monkeypatch):
