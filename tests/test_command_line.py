@@ -69,7 +69,17 @@ def test_fit_writes_four_files(fitted):
 def test_fit_prints_its_recipe(fitted):
     first, _ = fitted[1].stdout.splitlines()
     assert "32x24 pixels" in first and "init=fast" in first
-    assert "omega_0=10.7 (longest side / 3)" in first
+    assert "omega_0=10.7 (longest side / 3), lr=0.0005, on cpu" in first
+
+
+def test_large_photo_gets_a_lower_rate(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command_line, "fit", lambda *_, **recipe: print(recipe["lr"]))
+    monkeypatch.setattr(command_line, "_write", lambda *_: 1 / 0)
+    Image.fromarray(np.zeros((2, 300), np.uint8)).save(tmp_path / "a.png")
+    arguments = ["fit", str(tmp_path / "a.png"), "--size", "300", "--out"]
+    with pytest.raises(ZeroDivisionError):
+        main([*arguments, str(tmp_path / "out")])
+    assert "0.0003" in capsys.readouterr().out.splitlines()[1]
 
 
 def test_fit_prints_quality_time_and_place(fitted):
