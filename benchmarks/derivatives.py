@@ -11,7 +11,7 @@ import argparse
 import statistics
 
 import torch
-from provenance import provenance, write_result
+from provenance import write_record
 from timing import in_own_process, peak_megabytes, seconds
 
 import sirenlib
@@ -82,8 +82,7 @@ def main() -> None:
             rows.append(row)
             print(row, flush=True)
     what = f"2-256x4-1, {SIZE}x{SIZE} evaluated in chunks; a step has {BATCH} points"
-    name = NAME if device.type == "cpu" else f"{NAME}_{device.type}"
-    write_result(name, {"what": what, "rows": rows, "provenance": provenance(device)})
+    write_record(NAME, {"what": what, "rows": rows}, device)
 
 
 if __name__ == "__main__":

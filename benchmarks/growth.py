@@ -13,7 +13,7 @@ import json
 import statistics
 
 import torch
-from provenance import provenance, write_result
+from provenance import write_record
 from steps import digits, fit_pass, flop_a_pass, new_model
 from timing import in_own_process, peak_megabytes, runs_for, seconds
 
@@ -98,9 +98,8 @@ def main() -> None:
         found = in_own_process(__file__, *asked, *map(str, one.values()))
         rows.append(one | found)
         print(rows[-1], flush=True)
-    name = NAME if device.type == "cpu" else f"{NAME}_{device.type}"
     what = "passes over squares of noise, 2-WIDTHx4-1, Adam"
-    write_result(name, {"what": what, "rows": rows, "provenance": provenance(device)})
+    write_record(NAME, {"what": what, "rows": rows}, device)
 
 
 if __name__ == "__main__":

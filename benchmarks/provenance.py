@@ -53,6 +53,12 @@ def _hardware(device: torch.device) -> str:
     return f"{model}, {threads} thread{'s' if threads > 1 else ''}"
 
 
+def write_record(name: str, record: dict, device: torch.device) -> None:
+    """Write the record of a device, with its provenance: ``NAME_cuda.json`` on CUDA."""
+    suffix = "" if device.type == "cpu" else f"_{device.type}"
+    write_result(name + suffix, record | {"provenance": provenance(device)})
+
+
 def write_result(name: str, record: dict) -> None:
     """Write ``results/NAME.json``."""
     text = json.dumps(record, indent=1, ensure_ascii=False)

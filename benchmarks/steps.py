@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import skimage
 import torch
-from provenance import provenance, write_result
+from provenance import write_record
 from timing import runs_for, seconds
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -277,13 +277,11 @@ def main() -> None:
     options = parser.parse_args()
     device = sirenlib.resolve_device(options.device)
     what, signal = "cameraman 256x256, 2-256x4-1", sirenlib.cameraman(256)
-    name = NAME
     if device.type == "cuda":
         what = "astronaut 512x512, 2-256x4-3"
         signal = sirenlib.image_signal(skimage.data.astronaut())
-        name = f"{NAME}_{device.type}"
     record = measure(signal.to(device), options.rounds)
-    write_result(name, {"what": what, **record, "provenance": provenance(device)})
+    write_record(NAME, {"what": what, **record}, device)
 
 
 if __name__ == "__main__":

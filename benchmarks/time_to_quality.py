@@ -33,7 +33,8 @@ from dataclasses import dataclass
 import skimage
 import torch
 from contenders import COLOR, GRAY, REFERENCES, Contender
-from provenance import RESULTS, provenance, write_result
+from provenance import RESULTS, provenance, write_record, write_result
+from steps import tutorial_pass
 from timing import seconds
 from torch import nn
 
@@ -54,7 +55,7 @@ class Task:
     contenders: list[Contender]
     rounds: int
     epochs: int  # of a contender at most
-    steps: int  # of a reference at most; in color they are counted on a GPU
+    steps: int  # of a reference at most; in color so many need a GPU
 
 
 def astronaut() -> Signal:
@@ -143,24 +144,11 @@ def next_epochs(tried: dict[int, float], quality: float, limit: int) -> int | No
 # Timing
 
 
-def true_step(model: nn.Module, signal: Signal) -> Callable[[], None]:
-    """One step as the tutorials write it."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-    coords = signal.coords.clone().requires_grad_()
-
-    def step() -> None:
-        loss = ((model(coords) - signal.values) ** 2).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
 def seconds_a_step(make: Callable, signal: Signal, steps: int) -> float:
     """Mean over so many true steps from a new start, after one that allocates."""
     device = signal.coords.device
-    step = true_step(make(signal, torch.Generator().manual_seed(0)).to(device), signal)
+    model = make(signal, torch.Generator().manual_seed(0)).to(device)
+    step = tutorial_pass(model, signal, ask_for_gradients=True)
     step()
     return seconds(step, device, steps)
 
@@ -338,7 +326,6 @@ def main() -> None:
     counts = json.loads(STEPS.read_text())[options.task]
     rows = table(counts, *measure(signal, task.contenders, counts, task.rounds))
     name = NAME if options.task == "gray" else f"{NAME}_{options.task}"
-    name = name if device.type == "cpu" else f"{name}_{device.type}"
     multiplied = "a true step, multiplied with the counted steps"
     record = {
         "rows": rows,
@@ -347,9 +334,8 @@ def main() -> None:
         "not counted": [
             name for name in REFERENCES if name not in counts["references"]
         ],
-        "provenance": provenance(device),
     }
-    write_result(name, record)
+    write_record(name, record, device)
     for row in rows:
         print(row)
 
