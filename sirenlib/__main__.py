@@ -1,6 +1,7 @@
 """``python -m sirenlib fit PHOTO``: a picture of your own becomes a network.
 
-``python -m sirenlib render NETWORK`` draws it again, at any size.
+``python -m sirenlib render NETWORK`` draws it again, at any size, and ``python -m
+sirenlib view NETWORK`` writes a page to zoom into it.
 """
 
 import argparse
@@ -63,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part, -1 to 1 is all")
     add("--device", help="cpu or cuda; the best there is by default")
+    add = _command(commands, "view", view_network, "write a page to zoom into")
+    add("network", help="a network.pt that fit has written")
+    add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
+    add("--title", help="the page's heading; the file's name by default")
     return parser
 
 
@@ -142,8 +147,7 @@ def render_network(options: argparse.Namespace) -> None:
     device, saved = _device(options), load(options.network)
     if len(saved.shape) != 2 or saved.model.out_features not in (1, 3):
         raise ValueError(f"{options.network} is the network of no picture")
-    if not options.out.parent.is_dir():
-        raise OSError(f"--out {options.out}: there is no such folder")
+    _require_folder(options.out)
     window = saved.window
     if options.window:
         window = (tuple(options.window[:2]), tuple(options.window[2:]))
@@ -164,6 +168,25 @@ def render_network(options: argparse.Namespace) -> None:
     picture = render(saved.model.to(device), height, width, window)
     _save_picture(picture, saved.value_range, options.out)
     print(f"{width}x{height} pixels: {options.out}")
+
+
+def view_network(options: argparse.Namespace) -> None:
+    """Write a page that needs nothing else, with the network in it."""
+    from .viewer import view_picture
+
+    saved = load(options.network)
+    _require_folder(options.out)
+    title = options.title or options.out.stem
+    pixels = " by ".join(map(str, saved.shape))
+    alt = f"{title}, learned from {pixels} pixels and drawn by a neural network."
+    page = view_picture(saved, alt=alt).page(title)
+    options.out.write_text(page, encoding="utf-8")
+    print(f"{len(page) / 1e6:.1f} MB: {options.out}")
+
+
+def _require_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise OSError(f"--out {path}: there is no such folder")
 
 
 def _save_picture(picture: Tensor, value_range: tuple, path: Path) -> None:

@@ -386,6 +386,19 @@ def test_render_of_a_gray_network_is_gray(tmp_path, capsys):
     assert drawn(tmp_path / "a.png", tmp_path / "n.pt").shape == (4, 5)
 
 
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    """The networks of a picture and of a sound, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    save(Siren(2, 8, 1, 1), "n.pt", image_signal(np.zeros((4, 5))))
+    line = torch.zeros(7, 1)
+    save(
+        Siren(1, 8, 1, 1),
+        "sound.pt",
+        Signal(line + torch.arange(7.0)[:, None], line, (7,)),
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -400,14 +413,42 @@ def test_render_of_a_gray_network_is_gray(tmp_path, capsys):
         (["sound.pt"], "sound.pt is the network of no picture"),
     ],
 )
-def test_bad_render_says_why(photo, tmp_path, monkeypatch, capsys, arguments, reason):
-    monkeypatch.chdir(tmp_path)
-    save(Siren(2, 8, 1, 1), "n.pt", image_signal(np.zeros((4, 5))))
-    line = torch.zeros(7, 1)
-    save(
-        Siren(1, 8, 1, 1),
-        "sound.pt",
-        Signal(line + torch.arange(7.0)[:, None], line, (7,)),
-    )
+def test_bad_render_says_why(photo, networks, tmp_path, capsys, arguments, reason):
     assert reason in complaint(capsys, "render", *arguments)
     assert not (tmp_path / "picture.png").exists()
+
+
+# A page to send to somebody
+
+
+def test_view_writes_one_page_with_everything_in_it(fitted, tmp_path, capsys):
+    path = tmp_path / "garden.html"
+    assert main(["view", str(fitted[0] / "network.pt"), "--out", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert "<title>garden</title>" in page and "<h1>garden</h1>" in page
+    assert 'alt="garden, learned from 24 by 32 pixels' in page
+    assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
+
+
+def test_view_of_a_hostile_name_is_text(fitted, tmp_path, capsys):
+    path = tmp_path / "<img onerror=alert(1)>.html"
+    network = str(fitted[0] / "network.pt")
+    title = "</script><img src=x onerror=alert(2)>"
+    for more in ([], ["--title", title]):
+        assert main(["view", network, "--out", str(path), *more]) == 0
+        page = path.read_text(encoding="utf-8")
+        assert "<img onerror" not in page and "<img src=x" not in page
+        assert page.count("</script>") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["gone.pt"], "gone.pt: there is no such file"),
+        (["n.pt", "--out", "missing/a.html"], "there is no such folder"),
+        (["sound.pt"], "the network maps 1 coordinates to 1 outputs"),
+    ],
+)
+def test_bad_view_says_why(networks, tmp_path, capsys, arguments, reason):
+    assert reason in complaint(capsys, "view", *arguments)
+    assert list(tmp_path.glob("*.html")) == []

@@ -1,0 +1,202 @@
+/* What every live output shares: taking the place of its picture, controls, plots.
+   All files of an output are joined in one function, so their names are its own. */
+
+/* Let `build(root, host)` make each waiting host alive; its picture stays where that
+   fails. Some notebooks run a script before its host is on the page: wait for it. */
+function mount(key, build, patience = 100) {
+  const waiting = `.sirenlib[data-key="${key}"]:not([data-state])`;
+  const hosts = document.querySelectorAll(waiting);
+  if (!hosts.length && patience) setTimeout(mount, 50, key, build, patience - 1);
+  for (const host of hosts) {
+    const stage = element("div");
+    const root = stage.attachShadow({ mode: "open" });
+    root.append(element("style", {}, STYLE));
+    host.append(stage);
+    host.dataset.state = "live";
+    try {
+      build(root, host);
+    } catch (error) {
+      giveUp(host, error);
+    }
+  }
+}
+
+/* Show the picture again. */
+function giveUp(host, error) {
+  host.dataset.state = "picture";
+  host.querySelectorAll(":scope > div").forEach((stage) => stage.remove());
+  console.warn("sirenlib: the picture is shown instead.", error);
+}
+
+/* Call back once the element is on the screen, or about to be. */
+function whenVisible(target, callback) {
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    callback();
+  }, { rootMargin: "200px" });
+  observer.observe(target);
+}
+
+/* A function that does its work in the next frame, once, however often it is called. */
+function onceAFrame(work) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      work();
+    });
+  };
+}
+
+function prefersStillness() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/* Strings become text, never HTML. */
+function element(tag, attributes = {}, ...children) {
+  return furnish(document.createElement(tag), attributes, children);
+}
+
+function vector(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  return furnish(node, attributes, children);
+}
+
+function furnish(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+function button(text, press, attributes = {}) {
+  return element("button", { type: "button", click: press, ...attributes }, text);
+}
+
+/* Buttons of which one is pressed; `pick(index)` is called for another one. */
+function choice(name, options, pick, chosen = 0) {
+  const press = (index) => {
+    buttons.forEach((each, i) => each.setAttribute("aria-pressed", i === index));
+    pick(index);
+  };
+  const buttons = options.map((option, i) =>
+    button(option, () => press(i), { "aria-pressed": i === chosen }));
+  return element("span", { role: "group", "aria-label": name, class: "choice" },
+    ...buttons);
+}
+
+/* A slider with its name and its value; `change(value)` is called when it moves.
+   `range` is {min, max, step, value}, and show(value) how the value is written. */
+function slider(name, range, change, show = String) {
+  const { min, max, step, value } = range;
+  const input = element("input", { type: "range", min, max, step, value,
+    "aria-label": name });
+  const written = element("span", { class: "number" });
+  const write = () => {
+    written.textContent = show(Number(input.value));
+    input.setAttribute("aria-valuetext", written.textContent);
+  };
+  input.addEventListener("input", () => {
+    write();
+    change(Number(input.value));
+  });
+  write();
+  const label = element("label", { class: "slider" }, name, input, written);
+  label.set = (number) => {
+    input.value = number;
+    write();
+  };
+  return label;
+}
+
+/* Axes with room for what is drawn: `x` and `y` are [first, last] values, `ticks` has
+   the numbers (or [number, text] pairs) that are written below them and beside them. */
+class Plot {
+  constructor({ x, y, width = 300, height = 120, label, ticks = {} }) {
+    this.x = x;
+    this.y = y;
+    this.box = { left: ticks.y ? 34 : 6, right: width - 8, top: 6, bottom: height - 20 };
+    this.svg = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
+      "aria-label": label, class: "plot" });
+    this.layer = vector("g");
+    const { left, right, bottom } = this.box;
+    this.svg.append(this.layer,
+      vector("path", { d: `M${left},${bottom}H${right}`, class: "axis" }));
+    for (const tick of ticks.x || []) {
+      const [at, text] = [tick].flat();
+      this.svg.append(vector("text", { x: this.across(at), y: height - 5,
+        "text-anchor": "middle" }, text ?? at));
+    }
+    for (const tick of ticks.y || []) {
+      const [at, text] = [tick].flat();
+      this.svg.append(vector("text", { x: left - 5, y: this.up(at) + 4,
+        "text-anchor": "end" }, text ?? at));
+    }
+  }
+
+  /* The place of a value, in the units of the drawing; what is outside stays at the edge
+     of the plot. */
+  across(value) {
+    const { left, right } = this.box;
+    const share = between((value - this.x[0]) / (this.x[1] - this.x[0]));
+    return left + share * (right - left);
+  }
+
+  up(value) {
+    const { top, bottom } = this.box;
+    const share = between((value - this.y[0]) / (this.y[1] - this.y[0]));
+    return bottom - share * (bottom - top);
+  }
+
+  clear() {
+    this.layer.replaceChildren();
+  }
+
+  say(label) {
+    this.svg.setAttribute("aria-label", label);
+  }
+
+  /* A line through [x, y] pairs. The class is "measured", "predicted", "third" or
+     "level", as the style sheet has them. */
+  line(points, kind) {
+    const d = points.map(([x, y], i) =>
+      `${i ? "L" : "M"}${this.across(x).toFixed(1)},${this.up(y).toFixed(1)}`).join("");
+    this.layer.append(vector("path", { d, class: `line ${kind}` }));
+  }
+
+  dots(points, kind) {
+    for (const [x, y] of points) {
+      this.layer.append(vector("circle", { cx: this.across(x), cy: this.up(y), r: 5,
+        class: `dot ${kind}` }));
+    }
+  }
+
+  /* Bars of equal width over the whole of x. */
+  bars(heights, kind) {
+    const step = (this.box.right - this.box.left) / heights.length;
+    const d = heights.map((height, i) => {
+      const left = (this.box.left + i * step).toFixed(2);
+      return `M${left},${this.box.bottom}V${this.up(height).toFixed(1)}` +
+        `h${step.toFixed(2)}V${this.box.bottom}z`;
+    }).join("");
+    this.layer.append(vector("path", { d, class: `bars ${kind}` }));
+  }
+}
+
+function between(value, low = 0, high = 1) {
+  return Math.min(high, Math.max(low, value));
+}
+
+/* Numbers that travel as base64. */
+function bytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+function floats(text) {
+  return new Float32Array(bytes(text).buffer);
+}

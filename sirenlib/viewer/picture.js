@@ -1,0 +1,254 @@
+/* The neural picture: a network in a frame that the reader zooms into. */
+
+const MODES = ["value", "gradient", "laplacian"];
+const FARTHEST = 0.5, CLOSEST = 1e6;  // zoom
+const SIDE = 480;    // of the drawing, in CSS pixels, where there is room
+const FINEST = 192;  // pixels along it, where the processor draws
+const HOW_TO = "Click or tap the picture first. Then the wheel, two fingers, or + and " +
+  "− zoom; dragging or the arrow keys move; 0 shows all. The orange line is the edge " +
+  "of the training picture.";
+
+/* `spec` has the network, the shape, range and window of its signal, the training pixels
+   as the address of a picture or null, the color tables, and the renderer. */
+function viewPicture(root, spec) {
+  new PictureViewer(root, spec);
+}
+
+class PictureViewer {
+  constructor(root, spec) {
+    this.spec = spec;
+    this.network = readNetwork(spec.network);
+    this.frame = pictureFrame(spec);
+    this.state = { ...home(this.frame), mode: "value", split: 0 };
+    this.stage = element("div", { class: "stage", tabindex: 0, role: "application",
+      "aria-label": `${spec.alt} Arrow keys move, plus and minus zoom, 0 shows all.` });
+    this.readout = element("output", { "aria-live": "polite" });
+    this.scale = element("p", { class: "note" });
+    this.drawSoon = onceAFrame(() =>
+      this.renderer?.draw(this.scene(), () => this.busy(false)));
+    root.append(this.buttons(), element("div", { class: "row" }, this.stage,
+      element("div", { class: "side" }, ...(spec.pixels ? [this.splitter()] : []),
+        this.readout, this.scale, element("p", { class: "note" }, HOW_TO))));
+    listen(this);
+    this.say();
+    this.pick(0);
+    const start = (pixels) => this.start(pixels);
+    whenVisible(this.stage, () => withPicture(spec.pixels, start));
+  }
+
+  buttons() {
+    const zoomBy = (factor) => this.move({ zoom: this.state.zoom * factor });
+    return element("div", { class: "row" },
+      choice("What is drawn", ["picture", "|gradient|", "Laplacian"],
+        (index) => this.pick(index)),
+      element("span", { class: "choice" },
+        button("+", () => zoomBy(1.5), { "aria-label": "zoom in" }),
+        button("−", () => zoomBy(1 / 1.5), { "aria-label": "zoom out" }),
+        button("whole picture", () => this.move(home(this.frame)))));
+  }
+
+  splitter() {
+    const range = { min: 0, max: 100, step: 1, value: 0 };
+    return slider("pixels, from the left", range, (percent) => {
+      this.state.split = percent / 100;
+      this.draw();
+    }, (percent) => `${percent} %`);
+  }
+
+  /* With a graphics processor by a shader, otherwise, or where that fails, without. */
+  start(pixels) {
+    const { renderer, colors } = this.spec;
+    const material = { pixels, colors: bytes(colors) };
+    const plain = () => this.use(new ProcessorRenderer(this.network, material), FINEST);
+    if (renderer === "cpu" || (renderer === "auto" && !hasFastShaders())) {
+      plain();
+      return;
+    }
+    const finest = Math.min(640, Math.round(SIDE * Math.min(2, devicePixelRatio)));
+    try {
+      this.use(new ShaderRenderer(this.network, material, plain), finest);
+    } catch (error) {
+      if (renderer === "webgl") throw error;
+      plain();
+    }
+  }
+
+  use(renderer, finest) {
+    const { aspect } = this.frame;
+    const [wide, tall] = [Math.min(1, aspect), Math.min(1, 1 / aspect)];
+    this.renderer = renderer;
+    renderer.canvas.width = Math.round(finest * wide);
+    renderer.canvas.height = Math.round(finest * tall);
+    this.stage.style.aspectRatio = aspect;
+    this.stage.style.width = `${Math.round(SIDE * wide)}px`;
+    this.stage.replaceChildren(renderer.canvas);
+    this.draw();
+  }
+
+  /* How much of each axis is seen. */
+  spans() {
+    return this.frame.extent.slice(2).map((whole) => whole / this.state.zoom);
+  }
+
+  edges() {
+    if (this.state.mode === "value") return this.spec.range;
+    this.fields ??= fieldEdges(this.network, this.frame.extent);
+    return this.fields[this.state.mode];
+  }
+
+  scene() {
+    const { mode, split, row, column } = this.state;
+    return { mode, split, extent: this.frame.extent, edges: this.edges(),
+      view: [row, column, ...this.spans()] };
+  }
+
+  draw() {
+    this.busy(true);
+    if (this.renderer) this.renderer.scene = null;  // what is half drawn is dropped
+    this.drawSoon();
+  }
+
+  busy(yes) {
+    this.stage.setAttribute("aria-busy", yes);
+  }
+
+  pick(index) {
+    this.state.mode = MODES[index];
+    this.scale.textContent = scaleText(this.state.mode, this.edges());
+    this.draw();
+  }
+
+  /* Change the row and the column of the middle, or the zoom. */
+  move(change) {
+    const { state, frame: { extent: [top, left, tall, wide] } } = this;
+    Object.assign(state, change);
+    state.zoom = between(state.zoom, FARTHEST, CLOSEST);
+    state.row = between(state.row, top - tall, top + 2 * tall);
+    state.column = between(state.column, left - wide, left + 2 * wide);
+    this.draw();
+    this.say();
+  }
+
+  /* Write the numbers at a place, the middle if none is given. */
+  say(row = this.state.row, column = this.state.column) {
+    this.readout.textContent = reading(this.network, row, column, this.state.zoom);
+  }
+}
+
+function withPicture(address, use) {
+  if (!address) {
+    use(null);
+    return;
+  }
+  const picture = new Image();
+  picture.onload = () => use(picture);
+  picture.src = address;
+}
+
+/* The extent of the training picture, half a pixel beyond its outer coordinates. */
+function pictureFrame({ shape, window: [[top, bottom], [left, right]] }) {
+  const tall = ((bottom - top) * shape[0]) / (shape[0] - 1);
+  const wide = ((right - left) * shape[1]) / (shape[1] - 1);
+  const extent = [(top + bottom - tall) / 2, (left + right - wide) / 2, tall, wide];
+  return { extent, aspect: shape[1] / shape[0] };
+}
+
+function home({ extent: [top, left, tall, wide] }) {
+  return { row: top + tall / 2, column: left + wide / 2, zoom: 1 };
+}
+
+function reading(network, row, column, zoom) {
+  const state = evaluateNetwork(network, Float64Array.of(row, column), true);
+  const { gradient, laplacian } = meanOf(state, 0, 1, network.outputs);
+  const values = Array.from(state.subarray(0, network.outputs), (v) => v.toFixed(6));
+  const digits = Math.max(4, Math.ceil(Math.log10(zoom)) + 3);
+  return [
+    `row ${row.toFixed(digits)}  column ${column.toFixed(digits)}`,
+    `value ${values.join(", ")}`,
+    `gradient (${gradient.map((slope) => slope.toFixed(3)).join(", ")})`,
+    `Laplacian ${laplacian.toFixed(2)}  zoom ${zoom.toPrecision(3)}×`,
+  ].join("\n");
+}
+
+function scaleText(mode, [low, high]) {
+  return {
+    value: `Black is ${low}, white is ${high}.`,
+    gradient: `From 0, dark, to ${Math.round(high)} per unit, bright. The picture is ` +
+      "2 units wide.",
+    laplacian: `White is 0, red is ${Math.round(high)} per unit² and more, blue the ` +
+      "same below 0.",
+  }[mode];
+}
+
+/* Mouse, touch and keys. Before the picture has been tapped, a finger that moves up or
+   down scrolls the page, and so does the wheel. */
+function listen(viewer) {
+  const { stage, state } = viewer;
+  const fingers = new Map();
+  // From -1/2 to 1/2, down and to the right.
+  const placeOf = (event) => {
+    const box = stage.getBoundingClientRect();
+    return [(event.clientY - box.top) / box.height - 0.5,
+      (event.clientX - box.left) / box.width - 0.5];
+  };
+  const zoomAt = ([y, x], factor) => {
+    const [rows, columns] = viewer.spans();
+    const zoom = between(state.zoom * factor, FARTHEST, CLOSEST);
+    const rest = 1 - state.zoom / zoom;  // what is under the cursor stays there
+    viewer.move({ zoom, row: state.row + y * rows * rest,
+      column: state.column + x * columns * rest });
+  };
+  const drag = ([fromY, fromX], [toY, toX]) => {
+    const [rows, columns] = viewer.spans();
+    viewer.move({ row: state.row - (toY - fromY) * rows,
+      column: state.column - (toX - fromX) * columns });
+  };
+  const pinch = (still, from, to) => {
+    const apart = (place) => Math.hypot(place[0] - still[0], place[1] - still[1]);
+    const middle = [(to[0] + still[0]) / 2, (to[1] + still[1]) / 2];
+    zoomAt(middle, apart(to) / Math.max(0.001, apart(from)));
+  };
+  const lift = (event) => fingers.delete(event.pointerId);
+  furnish(stage, {
+    click: () => stage.focus(),
+    pointerdown: (event) => {
+      stage.setPointerCapture(event.pointerId);
+      fingers.set(event.pointerId, placeOf(event));
+    },
+    pointermove: (event) => {
+      const [from, to] = [fingers.get(event.pointerId), placeOf(event)];
+      const others = [...fingers].filter(([id]) => id !== event.pointerId);
+      if (from && others.length) pinch(others[0][1], from, to);
+      else if (from) drag(from, to);
+      if (from) fingers.set(event.pointerId, to);
+      const [rows, columns] = viewer.spans();
+      viewer.say(state.row + to[0] * rows, state.column + to[1] * columns);
+    },
+    pointerup: lift,
+    pointercancel: lift,
+    keydown: (event) => {
+      const change = changeByKey(event.key, state, viewer.spans(), viewer.frame);
+      if (!change || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      viewer.move(change);
+    },
+  }, []);
+  stage.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !stage.matches(":focus")) return;
+    event.preventDefault();
+    zoomAt(placeOf(event), Math.exp(-0.0015 * event.deltaY));
+  }, { passive: false });
+}
+
+function changeByKey(key, { row, column, zoom }, [rows, columns], frame) {
+  return {
+    ArrowUp: { row: row - rows / 10 },
+    ArrowDown: { row: row + rows / 10 },
+    ArrowLeft: { column: column - columns / 10 },
+    ArrowRight: { column: column + columns / 10 },
+    "+": { zoom: zoom * 1.25 },
+    "=": { zoom: zoom * 1.25 },
+    "-": { zoom: zoom / 1.25 },
+    0: home(frame),
+  }[key];
+}

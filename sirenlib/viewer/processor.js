@@ -1,0 +1,138 @@
+/* The neural picture without a graphics processor. */
+
+/* Draws the network with the processor: coarse at first, then finer, in short pieces of
+   work that leave the page free. */
+class ProcessorRenderer {
+  constructor(network, { pixels, colors }) {
+    this.canvas = element("canvas");
+    this.network = network;
+    this.pixels = pixels;
+    this.colors = colors;
+  }
+
+  draw(scene, done) {
+    this.scene = scene;
+    const { width, height } = this.canvas;
+    const passes = [8, 3, 1].map((share) =>
+      [Math.ceil(width / share), Math.ceil(height / share)]);
+    const next = () => {
+      const [w, h] = passes.shift();
+      this.pass(scene, w, h, () => (passes.length ? next() : done()));
+    };
+    next();
+  }
+
+  pass(scene, width, height, done) {
+    const image = new ImageData(width, height);
+    const points = width * height;
+    let first = 0;
+    const work = () => {
+      if (scene !== this.scene) return;
+      const start = performance.now();
+      while (first < points && performance.now() - start < 20) {
+        const count = Math.min(64, points - first);
+        this.color(scene, image, first, count);
+        first += count;
+      }
+      if (first < points) {
+        setTimeout(work, 0);
+        return;
+      }
+      this.show(scene, image);
+      done();
+    };
+    work();
+  }
+
+  color(scene, image, first, count) {
+    const { width, height } = image;
+    const [row, column, rows, columns] = scene.view;
+    const coords = new Float64Array(2 * count);
+    for (let i = 0; i < count; i++) {
+      const [y, x] = [Math.floor((first + i) / width), (first + i) % width];
+      coords[2 * i] = row + ((y + 0.5) / height - 0.5) * rows;
+      coords[2 * i + 1] = column + ((x + 0.5) / width - 0.5) * columns;
+    }
+    const state = evaluateNetwork(this.network, coords, scene.mode !== "value");
+    for (let i = 0; i < count; i++) {
+      const color = pixelColor(scene, state, i, count, this.network.outputs, this.colors);
+      image.data.set(color, 4 * (first + i));
+    }
+  }
+
+  /* The image over the whole canvas, the training pixels left of the split. */
+  show(scene, image) {
+    const { canvas } = this;
+    const page = canvas.getContext("2d");
+    const small = element("canvas", { width: image.width, height: image.height });
+    small.getContext("2d").putImageData(image, 0, 0);
+    page.imageSmoothingEnabled = true;
+    page.drawImage(small, 0, 0, canvas.width, canvas.height);
+    const [row, column, rows, columns] = scene.view;
+    const [top, left, tall, wide] = scene.extent;
+    const box = [
+      ((left - column) / columns + 0.5) * canvas.width,
+      ((top - row) / rows + 0.5) * canvas.height,
+      (wide / columns) * canvas.width, (tall / rows) * canvas.height,
+    ];
+    page.strokeStyle = "#d9731a";
+    page.strokeRect(box[0] - 1, box[1] - 1, box[2] + 2, box[3] + 2);
+    if (scene.split <= 0) return;
+    page.save();
+    page.beginPath();
+    page.rect(0, 0, scene.split * canvas.width, canvas.height);
+    page.clip();
+    page.fillStyle = "#808080";
+    page.fillRect(0, 0, canvas.width, canvas.height);
+    page.imageSmoothingEnabled = false;
+    page.drawImage(this.pixels, ...box);
+    page.restore();
+  }
+}
+
+/* Four bytes for point i of a state as evaluateNetwork gives it. */
+function pixelColor({ mode, edges }, state, i, points, outputs, colors) {
+  if (mode === "value") {
+    const bytes = [0, 0, 0, 255];
+    for (let k = 0; k < 3; k++) {
+      if (k >= outputs && outputs > 1) continue;
+      const value = state[i * outputs + (outputs > 1 ? k : 0)];
+      bytes[k] = Math.round(255 * between((value - edges[0]) / (edges[1] - edges[0])));
+    }
+    return bytes;
+  }
+  const { gradient: [row, column], laplacian } = meanOf(state, i, points, outputs);
+  const unit = mode === "gradient"
+    ? Math.hypot(row, column) / edges[1] : 0.5 + (0.5 * laplacian) / edges[1];
+  const place = Math.round(255 * between(unit)) + (mode === "gradient" ? 0 : 256);
+  return colors.subarray(4 * place, 4 * place + 4);
+}
+
+/* Gradient and Laplacian of the mean of the outputs at point i. */
+function meanOf(state, i, points, outputs) {
+  const mean = (block) => {
+    let sum = 0;
+    for (let k = 0; k < outputs; k++) sum += state[(block * points + i) * outputs + k];
+    return sum / outputs;
+  };
+  return { gradient: [mean(1), mean(2)], laplacian: mean(3) };
+}
+
+/* Where the brightest hundredth of the gradient and of the Laplacian begins. */
+function fieldEdges(network, [top, left, tall, wide], count = 32) {
+  const coords = new Float64Array(2 * count * count);
+  for (let i = 0; i < count * count; i++) {
+    coords[2 * i] = top + ((Math.floor(i / count) + 0.5) / count) * tall;
+    coords[2 * i + 1] = left + (((i % count) + 0.5) / count) * wide;
+  }
+  const state = evaluateNetwork(network, coords, true);
+  const fields = { gradient: [], laplacian: [] };
+  for (let i = 0; i < count * count; i++) {
+    const { gradient, laplacian } = meanOf(state, i, count * count, network.outputs);
+    fields.gradient.push(Math.hypot(...gradient));
+    fields.laplacian.push(Math.abs(laplacian));
+  }
+  const edge = (values) => values.sort((a, b) => a - b)[Math.floor(0.99 * values.length)];
+  return { gradient: [0, edge(fields.gradient) || 1],
+    laplacian: [0, edge(fields.laplacian) || 1] };
+}

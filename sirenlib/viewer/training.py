@@ -1,0 +1,85 @@
+"""A sine network that is trained in the page, on the reader's own picture."""
+
+import numpy as np
+import torch
+
+from ..arguments import whole_number
+from ..fitting import fit
+from ..signals import Signal, coordinate_grid
+from ..siren import Siren
+from . import picture as neural_picture
+from .frame import LiveOutput, base64_floats, png
+
+SIDES = (16, 128)
+STEPS = 100  # of the fit that is shown where scripts do not run
+SCRIPTS = [*neural_picture.SCRIPTS, "random", "trainer", "train"]
+
+
+def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
+    """A network 2-64-64-1 that learns a picture while the reader looks on.
+
+    The page itself computes, in a worker: plain JavaScript, full batches, Adam. The
+    reader drops a picture of their own on it, which stays on their computer; changes
+    omega_0; sets a ReLU network beside it; and walks into what has been learned. Where
+    scripts do not run, the picture stands beside a short fit to it.
+
+    Args:
+        picture: what is learned at first: square and gray, 16 to 128 pixels a side,
+            such as ``cameraman(64)``.
+        alt: what the two show, in a sentence.
+        omega_0: that of the first layer at the start, 1 to 60.
+
+    Raises:
+        ValueError: the picture is of another kind, or omega_0 is out of range.
+
+    Source: the first page of the book; chapters 1 and 8 for what it does.
+    """
+    _require_square(picture)
+    if whole_number("omega_0", omega_0, 1) > 60:
+        raise ValueError(f"omega_0 must be at most 60, not {omega_0}")
+    side = picture.shape[0]
+    spec = {
+        "side": side,
+        "values": base64_floats(picture.values.numpy()),
+        "omega_0": omega_0,
+        "colors": neural_picture.color_tables(),
+    }
+    both = [picture.array(), np.ones((side, 4)), _fitted(picture, omega_0)]
+    unit = neural_picture.unit_colors(np.concatenate(both, axis=1), picture.value_range)
+    enlarged = np.kron(unit, np.ones((256 // side, 256 // side)))
+    return LiveOutput("trainHere", SCRIPTS, spec, png(enlarged), alt)
+
+
+def _fitted(picture: Signal, omega_0: int) -> np.ndarray:
+    generator = torch.Generator().manual_seed(0)
+    model = Siren(2, 64, 1, 1, first_omega_0=omega_0, generator=generator)
+    points = len(picture.coords)
+    recipe = {"epochs": STEPS, "batch_size": points, "lr": 2e-3}
+    fit(model, picture, **recipe, generator=generator)
+    with torch.inference_mode():
+        return model(picture.coords).numpy().reshape(picture.shape)
+
+
+def _require_square(picture: Signal) -> None:
+    if not isinstance(picture, Signal):
+        raise ValueError(
+            f"picture must be a Signal, not {type(picture).__name__}: make one with "
+            "cameraman(64) or image_signal(file)"
+        )
+    channels, side = picture.values.shape[1], picture.shape[0]
+    if picture.shape != (side, side) or channels != 1:
+        raise ValueError(
+            f"the picture has shape {picture.shape} and {channels} channels: crop it "
+            "to a square and take its mean over the colors"
+        )
+    if not SIDES[0] <= side <= SIDES[1]:
+        raise ValueError(
+            f"the picture has {side} pixels a side: give it {SIDES[0]} to {SIDES[1]}, "
+            "for instance with image_signal(picture, size=64)"
+        )
+    grid = coordinate_grid(side, side)
+    if picture.value_range != (-1, 1) or not torch.allclose(picture.coords, grid):
+        raise ValueError(
+            "the picture must have values in (-1, 1) and the coordinates of "
+            "coordinate_grid(side, side), as image_signal(picture) gives them"
+        )

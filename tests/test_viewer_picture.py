@@ -1,0 +1,303 @@
+"""The neural picture: its numbers against 64 bits, and its use as by a person."""
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from browser import pixels, run, show
+
+import sirenlib
+from sirenlib.viewer import view_picture
+from sirenlib.viewer.picture import SCRIPTS, color_tables, packed
+
+ALT = "A man behind a camera on a tripod."
+FIELDS = ("value", "row slope", "column slope", "Laplacian")
+PIXELS = sirenlib.cameraman(32)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small network that has learned the cameraman."""
+    settings = {"init": "fast", "generator": seeded()}
+    model = sirenlib.Siren(2, 32, 2, 1, first_omega_0=32 / 3, **settings)
+    sirenlib.fit(model, PIXELS, epochs=80, lr=2e-3, batch_size=256, generator=seeded())
+    return model
+
+
+def in_64_bits(model):
+    """The same network in double precision."""
+    wide = sirenlib.Siren(**model.architecture()).double()
+    wide.load_state_dict(model.state_dict())
+    return wide.requires_grad_(False)
+
+
+# The numbers
+
+RAW = """
+  const count = given.count;
+  const network = readNetwork(given.network);
+  const renderer = new ShaderRenderer(
+    network, { pixels: null, colors: bytes(given.colors) });
+  const gl = renderer.gl;
+  if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("no float target");
+  const target = renderer.texture(5, gl.NEAREST);
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, count, count, 0, gl.RGBA, gl.FLOAT, null);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, renderer.small);
+  gl.framebufferTexture2D(
+    gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target, 0);
+  const found = [];
+  for (let channel = 0; channel < network.outputs; channel++) {
+    renderer.fill({ mode: "raw", view: given.view, extent: [-1, -1, 2, 2],
+      edges: [0, 1], split: 0, channel }, count, count);
+    const numbers = new Float32Array(4 * count * count);
+    gl.readPixels(0, 0, count, count, gl.RGBA, gl.FLOAT, numbers);
+    found.push(Array.from(numbers));
+  }
+  return found;"""
+
+
+COUNT = 24
+WHOLE = [0.0, 0.0, 2.0, 2.0]
+BOUND = 2e-6
+
+
+def shader_numbers(page, model, view) -> np.ndarray:
+    """What the shader computes in the middles of 24 x 24 cells of a view: (4, N, c)."""
+    given = {"network": packed(model), "count": COUNT, "colors": color_tables()}
+    given["view"] = view
+    found = np.array(run(page, ["frame", *SCRIPTS], RAW, given))
+    found = found.reshape(model.out_features, COUNT, COUNT, 4)[:, ::-1]  # from the top
+    return found.transpose(3, 1, 2, 0).reshape(4, COUNT**2, -1)
+
+
+def exact_numbers(model, view) -> np.ndarray:
+    """The same in 64 bits."""
+    row, column, rows, columns = view
+    middles = (torch.arange(COUNT).double() + 0.5) / COUNT - 0.5
+    coords = torch.cartesian_prod(row + rows * middles, column + columns * middles)
+    value, slopes, laplacian = sirenlib.forward_laplacian(in_64_bits(model), coords)
+    return torch.stack([value, *slopes.unbind(-1), laplacian]).numpy()
+
+
+def shader_errors(page, model, view=WHOLE) -> np.ndarray:
+    """The largest error of each field, relative to its largest value in the picture."""
+    off = np.abs(shader_numbers(page, model, view) - exact_numbers(model, view))
+    largest = np.abs(exact_numbers(model, WHOLE)).max(axis=(1, 2))
+    errors = off.max(axis=(1, 2)) / largest
+    print({name: f"{error:.1e}" for name, error in zip(FIELDS, errors, strict=True)})
+    return errors
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hidden_features": 64, "hidden_layers": 2, "out_features": 1},
+        {"hidden_features": 128, "hidden_layers": 3, "out_features": 3},
+        {"hidden_features": 30, "hidden_layers": 0, "out_features": 2},
+        {"hidden_features": 30, "hidden_layers": 1, "out_features": 1}
+        | {"outermost_linear": False},
+    ],
+    ids=["64x2", "128x3 in color", "30x0, two outputs", "30x1, sine at the end"],
+)
+def test_shader_against_64_bits(page, settings):
+    model = sirenlib.Siren(2, **settings, first_omega_0=40.0, generator=seeded())
+    assert max(shader_errors(page, model)) < BOUND
+
+
+def test_shader_of_a_trained_network(page, trained):
+    assert max(shader_errors(page, trained)) < BOUND
+
+
+@pytest.mark.parametrize("zoom", [1e3, 1e6])
+def test_shader_in_a_deep_zoom(page, trained, zoom):
+    """At places that 32 bits can hardly tell apart."""
+    assert max(shader_errors(page, trained, [0.3, -0.2, 2 / zoom, 2 / zoom])) < BOUND
+
+
+# The picture
+
+
+def settled(page) -> np.ndarray:
+    """The canvas once it is drawn to the end: ``(H, W, 3)`` in [0, 1]."""
+    page.locator("[aria-busy=false]").wait_for()
+    return pixels(page.locator("canvas"))
+
+
+def wanted(model, height, width, window) -> np.ndarray:
+    """The values of the network on the screen's pixels, as gray in [0, 1]."""
+    (top, bottom), (left, right) = window
+    rows, columns = (bottom - top) / height / 2, (right - left) / width / 2
+    inner = ((top + rows, bottom - rows), (left + columns, right - columns))
+    picture = sirenlib.render(model, height, width, inner)[..., 0].numpy()
+    return ((picture + 1) / 2).clip(0, 1)
+
+
+HALF = 1 / 31  # of a pixel's width, by which the picture reaches beyond its coordinates
+
+
+@pytest.fixture(params=["webgl", "cpu"])
+def viewer(request, page, trained):
+    """The page with the viewer in it."""
+    show(page, view_picture(trained, PIXELS, alt=ALT, renderer=request.param))
+    page.locator("canvas").wait_for()
+    return page
+
+
+def edge(zoom=1.0):
+    return (1 + HALF) / zoom
+
+
+def test_the_whole_picture(viewer, trained):
+    picture = settled(viewer)
+    e = edge()
+    target = wanted(trained, *picture.shape[:2], ((-e, e), (-e, e)))
+    inner = (slice(2, -2), slice(2, -2))  # the line around it
+    assert np.abs(picture[inner] - target[inner][..., None]).max() < 2 / 255
+
+
+def test_keys_zoom_and_move(viewer, trained):
+    viewer.get_by_role("application").click()
+    for key in ["+", "+", "+", "ArrowRight", "ArrowUp"]:
+        viewer.keyboard.press(key)
+    zoom = 1.25**3
+    picture = settled(viewer)
+    column, row, e = 0.2 * edge(zoom), -0.2 * edge(zoom), edge(zoom)
+    window = ((row - e, row + e), (column - e, column + e))
+    target = wanted(trained, *picture.shape[:2], window)
+    assert np.abs(picture - target[..., None]).max() < 2 / 255
+    viewer.keyboard.press("0")
+    viewer.keyboard.press("ArrowDown")
+    assert "zoom 1.00×" in viewer.locator("output").text_content()
+
+
+def test_wheel_zooms_at_the_cursor_once_the_picture_has_the_focus(viewer):
+    stage, readout = viewer.get_by_role("application"), viewer.locator("output")
+    box = stage.bounding_box()
+    at = box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"]
+    viewer.mouse.move(*at)
+    viewer.mouse.wheel(0, -400)
+    viewer.wait_for_timeout(200)
+    viewer.mouse.move(at[0] + 1, at[1])
+    viewer.mouse.move(*at)
+    before = readout.text_content()
+    assert "zoom 1.00×" in before
+    viewer.mouse.click(*at)
+    viewer.mouse.wheel(0, -400)
+    viewer.wait_for_timeout(200)
+    viewer.mouse.move(at[0] + 1, at[1])
+    viewer.mouse.move(*at)
+    after = readout.text_content()
+    assert "zoom 1.82×" in after  # exp(0.6)
+    place = "column 0.6194"
+    assert place in before and place in after
+
+
+def test_dragging_moves_what_is_under_the_cursor(viewer):
+    box = viewer.get_by_role("application").bounding_box()
+    start = box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"]
+    viewer.mouse.move(*start)
+    viewer.mouse.down()
+    viewer.mouse.move(start[0] - 0.25 * box["width"], start[1], steps=4)
+    assert "column 0.0000" in viewer.locator("output").text_content()
+    viewer.mouse.up()
+
+
+def test_the_split_shows_the_training_pixels(viewer):
+    before = settled(viewer)
+    viewer.get_by_role("slider", name="pixels, from the left").fill("50")
+    picture = settled(viewer)
+    middle = picture.shape[1] // 2
+    rows, columns = picture.shape[0] // 32, middle // 16
+    training = ((PIXELS.array() + 1) / 2)[:, :16]
+    at = (np.arange(32) + 0.5) * rows, (np.arange(16) + 0.5) * columns
+    left = picture[np.ix_(*(each.astype(int) for each in at))]
+    assert np.abs(left - training[..., None]).max() < 1.5 / 255
+    right = (slice(2, -2), slice(middle + 2, -2))
+    assert (picture[right] == before[right]).all()
+
+
+@pytest.mark.parametrize("name", ["|gradient|", "Laplacian"])
+def test_derivatives_are_drawn(viewer, trained, name):
+    viewer.get_by_role("button", name=name).click()
+    picture = settled(viewer)
+    height, width = picture.shape[:2]
+    e = edge()
+    y, x = e - e / height, e - e / width
+    grid = sirenlib.signals.grid_between([(-y, y, height), (-x, x, width)])
+    _, slope, laplacian = sirenlib.evaluate(trained, grid)
+    text = viewer.locator(".note").first.text_content()
+    high = float(text.split(" per unit")[0].split()[-1])
+    unit, table = {
+        "|gradient|": (slope.norm(dim=1) / high, "viridis"),
+        "Laplacian": (0.5 + 0.5 * laplacian[:, 0] / high, "RdBu_r"),
+    }[name]
+    unit = unit.clamp(0, 1).reshape(height, width).numpy()
+    colors = matplotlib.colormaps[table](unit)[..., :3]
+    off = np.abs(picture - colors)[2:-2, 2:-2].max(axis=2)
+    # The scale is printed rounded, and a table has 256 colors.
+    assert np.quantile(off, 0.99) < 0.06
+
+
+def test_readout_is_exact(viewer, trained):
+    stage = viewer.get_by_role("application")
+    stage.focus()
+    viewer.keyboard.press("+")
+    text = viewer.locator("output").text_content()
+    middle = torch.zeros(1, 2).double()
+    value, slopes, laplacian = sirenlib.forward_laplacian(in_64_bits(trained), middle)
+    assert f"value {value.item():.6f}" in text
+    row, column = slopes[0, 0].tolist()
+    assert f"gradient ({row:.3f}, {column:.3f})" in text
+    assert f"Laplacian {laplacian.item():.2f}" in text
+
+
+# What it does not draw
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ((1, 8, 1, 1), "1 coordinates to 1 outputs"),
+        ((2, 8, 1, 4), "2 coordinates to 4 outputs"),
+        ((2, 257, 0, 1), "257 wide: a page draws up to 256"),
+    ],
+)
+def test_networks_that_are_no_picture(settings, message):
+    with pytest.raises(ValueError, match=message):
+        view_picture(sirenlib.Siren(*settings), alt=ALT)
+
+
+def test_wrong_arguments(trained):
+    with pytest.raises(ValueError, match="renderer must be one of auto, webgl, cpu"):
+        view_picture(trained, alt=ALT, renderer="gpu")
+    with pytest.raises(ValueError, match="takes a Siren"):
+        view_picture(torch.nn.Linear(2, 1), alt=ALT)
+    with pytest.raises(ValueError, match="pixels have 1 channels, the network has 3"):
+        view_picture(sirenlib.Siren(2, 8, 1, 3), PIXELS, alt=ALT)
+    with pytest.raises(ValueError, match="alt is empty"):
+        view_picture(trained, alt=" ")
+
+
+def test_a_saved_network_keeps_its_frame(page, tmp_path):
+    signal = sirenlib.image_signal(
+        np.zeros((20, 30, 3)), centers=True, keep_aspect=True
+    )
+    model = sirenlib.Siren(2, 8, 1, 3, generator=seeded())
+    sirenlib.save(model, tmp_path / "network.pt", signal)
+    saved = sirenlib.load(tmp_path / "network.pt")
+    show(page, view_picture(saved, alt=ALT))
+    picture = settled(page)
+    assert picture.shape[:2] == (128, 192)
+    ratio = 2 / 3
+    target = sirenlib.render(
+        model, 20, 30, ((-ratio * 0.95, ratio * 0.95), (-29 / 30, 29 / 30))
+    )
+    cells = picture.reshape(128, 192, 3)
+    rows = ((np.arange(20) + 0.5) * 6.4).astype(int)
+    columns = ((np.arange(30) + 0.5) * 6.4).astype(int)
+    off = np.abs(cells[np.ix_(rows, columns)] - (target.numpy() + 1) / 2)
+    assert off[1:-1, 1:-1].max() < 0.1
