@@ -71,7 +71,8 @@ def solution(number):
 def good_notebook():
     """A notebook that keeps every rule. Cells 2 and 4 to 7 hold code."""
     figure = new_output("display_data", data={"image/png": "AA==", "text/plain": "F"})
-    live = new_output("display_data", data={"text/html": '<img alt="x" src="">'})
+    page = f'<img alt="{ALT} Live." src="">'
+    live = new_output("display_data", data={"text/html": page, "image/png": "AA=="})
     said = new_output("stream", name="stdout", text=CHECKED)
     alt = {"mystnb": {"image": {"alt": ALT}}}
     notebook = new_notebook(
@@ -125,6 +126,15 @@ def replaces(cell, old, new):
     def mutate(notebook):
         assert old in notebook.cells[cell].source
         notebook.cells[cell].source = notebook.cells[cell].source.replace(old, new)
+
+    return mutate
+
+
+def live_alt(text):
+    """A mutation: another alt text in the HTML of the live output."""
+
+    def mutate(notebook):
+        notebook.cells[3].outputs[1].data["text/html"] = f'<img alt="{text}" src="">'
 
     return mutate
 
@@ -201,6 +211,8 @@ MUTATIONS = [
     ("alt_texts", alt("A plot.")),
     ("alt_texts", alt(f"{ALT}.png")),
     ("alt_texts", repeats_figure),
+    ("alt_texts", live_alt("Short.")),
+    ("alt_texts", live_alt(ALT)),  # the other figure's
     ("live_alt_texts", prints("display_data", data={"text/html": "<canvas>"})),
     ("portable", says("```{note}\nA note.\n```")),
     ("portable", says(":::{note}\nA note.\n:::")),

@@ -254,6 +254,10 @@ def alt_texts(chapter: Chapter) -> Problems:
         if not any(kind.startswith("image/") for kind in kinds):
             continue
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        # The picture of a live output stands in its HTML, and so does its alt text.
+        pages = [output.get("data", {}).get("text/html", "") for output in cell.outputs]
+        for tag, attributes in prose.tags("".join(pages)):
+            alt = attributes.get("alt", "") if tag == "img" else alt
         if len(alt) < 40 or alt.endswith(".png"):
             yield (
                 number,

@@ -1,8 +1,10 @@
-"""Draw the book's logo and its cover picture with the book's own code.
+"""Draw the book's logo and its cover with the book's own code.
 
-The cover is one photograph, learned by one network, in three bands: the network's
-value, the length of its gradient, and its Laplacian. It takes about three minutes on
-two CPU cores and writes ``book/logo.png`` and ``book/cover.png``.
+The cover picture is one photograph, learned by one network, in three bands: the
+network's value, the length of its gradient, and its Laplacian. On the book's first page
+a smaller network of the same photograph is alive, and below it one is trained. The
+pictures take about three minutes on two CPU cores. `write` makes the live parts alone,
+from the network in ``book/cover.pt``.
 """
 
 from pathlib import Path
@@ -15,12 +17,20 @@ from skimage.data import chelsea
 
 import sirenlib
 from sirenlib import figures
+from sirenlib.viewer import train_here, view_picture
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 HEIGHT, WIDTH = 660, 960
+PHOTO = chelsea()[55:275, 75:395]
+
+VIEW = "The face of a cat, in color, as a neural network draws it."
+TRAIN = (
+    "Left, the photograph of a man behind a camera, 64 by 64 pixels. Right, what a "
+    "network has learned of it."
+)
 
 
 def logo() -> None:
@@ -40,8 +50,7 @@ def logo() -> None:
 
 def cover() -> None:
     """One network, drawn as value, gradient and Laplacian, band beside band."""
-    photo = chelsea()[55:275, 75:395]
-    signal = sirenlib.image_signal(photo, size=240)
+    signal = sirenlib.image_signal(PHOTO, size=240)
     generator = torch.Generator().manual_seed(0)
     device = sirenlib.default_device()
     model = sirenlib.Siren(2, 256, 3, 3, generator=generator).to(device)
@@ -78,6 +87,42 @@ def _compose(bands: list[np.ndarray]) -> Image.Image:
     return colors.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
 
 
+def network() -> None:
+    """Fit the network that the first page holds: small, so that the page is light."""
+    signal = sirenlib.image_signal(PHOTO, size=160)
+    generator = torch.Generator().manual_seed(0)
+    start = {"init": "fast", "generator": generator}
+    model = sirenlib.Siren(2, 64, 2, 3, first_omega_0=160 / 4, **start)
+    history = sirenlib.fit(model, signal, epochs=60, lr=2e-3, generator=generator)
+    print(f"{signal.shape} pixels, {history.final_psnr:.1f} dB")
+    sirenlib.save(model, BOOK / "cover.pt", signal)
+
+
+def live() -> dict[str, str]:
+    """What the first page includes: its two live parts, by the names of their files."""
+    saved = sirenlib.load(BOOK / "cover.pt")
+    signal = sirenlib.image_signal(PHOTO, size=160)
+    numbers = sum(weight.numel() for weight in saved.model.parameters())
+    height, width = saved.shape
+    decibels = sirenlib.signal_psnr(saved.model, signal)
+    caption = (
+        f"<p><small>{numbers:,} numbers, fitted to {width} × {height} pixels of the "
+        f"photograph <em>chelsea</em> from scikit-image, {decibels:.1f} dB.</small></p>"
+    )
+    return {
+        "cover.html": f"{view_picture(saved, signal, alt=VIEW).html()}\n{caption}\n",
+        "train.html": f"{train_here(sirenlib.cameraman(64), alt=TRAIN).html()}\n",
+    }
+
+
+def write() -> None:
+    """Write the live parts anew."""
+    for name, text in live().items():
+        (BOOK / name).write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
     logo()
     cover()
+    network()
+    write()

@@ -2,7 +2,8 @@
 
 ``python tools/execute.py`` runs what is stale, ``--all`` everything, and chapters
 that are named run in any case. A chapter with an error in it stays as it was. At the
-end the pages of all claims and of the benchmarks are written anew.
+end the pages of all claims and of the benchmarks, and the live parts of the first page,
+are written anew.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import claims
+import cover
 import nbformat
 import tables
 from chapters import KEPT_IN_CELL, KEPT_IN_NOTEBOOK, chapters
@@ -93,6 +95,7 @@ def main() -> None:
         print(f"{time.perf_counter() - start:.1f} s")
     claims.write()
     tables.write()
+    cover.write()
 
 
 if __name__ == "__main__":
