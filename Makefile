@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help book test slow execute bench wheel repository cover clean
+.PHONY: help book pdf test slow execute bench wheel repository cover clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,9 @@ help:  ## list the targets
 book: .venv/ready  ## build the book and print the page to open
 	$(BIN)/jupyter-book build book/
 	@echo "Open $(CURDIR)/book/_build/html/index.html"
+
+pdf: book  ## print the book as one PDF, with Chromium
+	@$(BIN)/python tools/pdf.py
 
 test: .venv/ready  ## test the library, the rules and every chapter's outputs
 	$(BIN)/python -m pytest --nbval

@@ -3,20 +3,18 @@
 import base64
 import io
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
+import pdf
 import pytest
 from PIL import Image
 
 from sirenlib.viewer.frame import LiveOutput, joined
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # WebGL is computed by the processor, so that the shader runs on any machine.
 SWITCHES = [
-    "--no-sandbox",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
@@ -29,15 +27,12 @@ HARMLESS = re.compile("GPU stall due to ReadPixels|THEBE_JS_URL|Got invalid them
 @contextmanager
 def launched() -> Iterator:
     """A browser, or a skipped test that says what is missing."""
-    reason = "Playwright is not installed: pip install -r requirements.txt"
-    api = pytest.importorskip("playwright.sync_api", reason=reason)
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine: install it, and the pages are tried")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+    with ExitStack() as stack:
+        try:
+            browser = stack.enter_context(pdf.browser(*SWITCHES))
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
         yield browser
-        browser.close()
 
 
 @contextmanager

@@ -1,32 +1,15 @@
 """The built book: no warning, nothing missing, nothing from another host."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import prose
 import pytest
-from chapters import ROOT, chapters
+from chapters import chapters
 
 pytestmark = pytest.mark.slow
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    """The pages of a fresh build, made with every warning an error."""
-    copy = tmp_path_factory.mktemp("book") / "repository"
-    left_out = shutil.ignore_patterns(".*", "_build", "__pycache__", "build", "dist")
-    shutil.copytree(ROOT, copy, symlinks=True, ignore=left_out)
-    builder = Path(sys.executable).with_name("jupyter-book")
-    command = [builder, "build", "book/", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
-    said = [line for line in done.stderr.splitlines() if "WARNING" in line]
-    assert (done.returncode, said) == (0, []), done.stderr[-3000:]
-    return copy / "book" / "_build" / "html"
 
 
 def loaded(page: Path) -> list[str]:

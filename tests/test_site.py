@@ -1,0 +1,398 @@
+"""The built book in a browser: offline, from its files, at a desk and on a phone."""
+
+import re
+import time
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import prose
+import pytest
+from browser import HARMLESS, pixels
+from chapters import ROOT, chapters
+from PIL import Image
+
+from sirenlib import figures
+from sirenlib.viewer.frame import LiveOutput, png
+
+slow = pytest.mark.slow
+
+PAGES = sorted(path.stem for path in (ROOT / "book").glob("*.md"))
+PAGES += [path.stem for path in chapters()]
+every_page = pytest.mark.parametrize("name", PAGES)
+URL = "https://github.com/owner/name"
+
+DESK = {"width": 1100, "height": 900}
+PHONE = {"width": 390, "height": 800}
+HEAVIEST = 1.5e6
+
+# docutils lists a bibliography in the manner of an older version of ARIA.
+FOREIGN = {
+    "aria-allowed-role": 'role="doc-biblioentry"',
+    "aria-deprecated-role": 'role="doc-biblioentry"',
+    "aria-required-children": 'class="citation-list"',
+}
+
+# Asked of a page once it is loaded.
+LOOK = """() => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const [times] = performance.getEntriesByType("navigation");
+  return {
+    broken: all("img").filter((each) => !each.complete || !each.naturalWidth)
+      .map((each) => each.src.slice(0, 100)),
+    formulas: all(".math").length,
+    typeset: all(".math mjx-container").length,
+    fonts: [...document.fonts].filter((each) => each.family.startsWith("MJXTEX"))
+      .map((each) => each.status),
+    wrong: all("mjx-merror, [data-mjx-error]").map((each) => each.textContent),
+    live: all(".sirenlib").map((each) => each.dataset.state || "picture"),
+    ready: times.domContentLoadedEventEnd,
+    loaded: times.loadEventEnd,
+  };
+}"""
+
+# What is wider than its place: the page, and the cells with live outputs.
+WIDE = """() => {
+  document.querySelectorAll("details").forEach((fold) => fold.open = true);
+  const places = [document.scrollingElement,
+    ...document.querySelectorAll(".cell_output:has(.sirenlib), .sirenlib")];
+  return places.filter((each) => each.scrollWidth > each.clientWidth)
+    .map((each) => `${each.className || each.tagName}: ` +
+      `${each.scrollWidth} in ${each.clientWidth}`);
+}"""
+
+# The colors of code, each with what lies behind it: axe takes minutes for them.
+CODE = """() => {
+  const ground = (each) => {
+    const { backgroundColor } = getComputedStyle(each);
+    return /, 0[)]$/.test(backgroundColor) && each.parentElement
+      ? ground(each.parentElement) : backgroundColor;
+  };
+  const words = [...document.querySelectorAll("article .highlight :is(pre, span)")];
+  const pairs = words.filter((each) => each.textContent.trim()).map((each) =>
+    `${getComputedStyle(each).color} on ${ground(each)}`);
+  return [...new Set(pairs)];
+}"""
+LEFT_TO_CODE = """
+axe.configure({ rules: [{
+  id: "color-contrast", selector: "*:not(.highlight *, mjx-container *)" }] });
+"""
+
+
+def color(css: str) -> np.ndarray:
+    """``#1a73b8`` or ``rgb(26, 115, 184)`` as three numbers between 0 and 1."""
+    if css.startswith("#"):
+        return np.array([int(css[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.array([float(part) for part in re.findall(r"[\d.]+", css)[:3]]) / 255
+
+
+def contrast(one: np.ndarray, other: np.ndarray) -> float:
+    """The ratio of the Web Content Accessibility Guidelines, 1 to 21."""
+    lights = []
+    for values in (one, other):
+        linear = np.where(
+            values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
+        )
+        lights.append(linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+    return max(lights) / min(lights)
+
+
+def open_page(chromium, address: str, viewport: dict, **settings):
+    """A loaded page, its formulas typeset; what it asked for and what it said."""
+    context = chromium.new_context(offline=True, viewport=viewport, **settings)
+    page = context.new_page()
+    page.asked, page.said = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.said.append(error.message))
+    page.on(
+        "console",
+        lambda line: line.type in ("error", "warning") and page.said.append(line.text),
+    )
+    page.goto(address)
+    page.wait_for_function("() => window.MathJax?.startup?.promise ?? true")
+    return page
+
+
+def visit(chromium, address: str) -> SimpleNamespace:
+    """What a reader at a desk gets."""
+    page = open_page(chromium, address, DESK)
+    page.wait_for_timeout(100)
+    seen = SimpleNamespace(**page.evaluate(LOOK))
+    seen.outside = [url for url in page.asked if not re.match("file:|data:|blob:", url)]
+    seen.files = {url.split("?")[0] for url in page.asked if url.startswith("file:")}
+    seen.said = [text for text in page.said if not HARMLESS.search(text)]
+    page.context.close()
+    return seen
+
+
+def wide(chromium, address: str) -> list[str]:
+    """What scrolls sideways on a phone, with every fold open."""
+    page = open_page(chromium, address, PHONE)
+    found = page.evaluate(WIDE)
+    page.context.close()
+    return found
+
+
+def violations(chromium, address: str) -> dict[str, list]:
+    """What axe finds in the article, and code that is hard to read, by theme."""
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    page = open_page(chromium, address, DESK)
+    page.evaluate(WIDE)
+    page.evaluate(AXE_SCRIPT + LEFT_TO_CODE)
+    found = {}
+    for theme in ("light", "dark"):
+        page.evaluate(
+            "(theme) => document.documentElement.dataset.theme = theme", theme
+        )
+        page.wait_for_timeout(50)
+        only = {"runOnly": ["color-contrast"]} if theme == "dark" else {}
+        result = page.evaluate(
+            "(options) => axe.run('article', options)",
+            {"preload": False, "resultTypes": ["violations"], **only},
+        )
+        found[theme] = [
+            (each["id"], node["html"][:200])
+            for each in result["violations"]
+            for node in each["nodes"]
+            if FOREIGN.get(each["id"], "nothing") not in node["html"]
+        ]
+        pairs = [pair.split(" on ") for pair in page.evaluate(CODE)]
+        found[theme] += [pair for pair in pairs if contrast(*map(color, pair)) < 4.5]
+    page.context.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def seen(chromium, site):
+    """`visit` by a page's name; each page is loaded once."""
+    return cache(lambda name: visit(chromium, address(site, name)))
+
+
+def address(site: Path, name: str) -> str:
+    return (site / f"{name}.html").as_uri()
+
+
+@slow
+@every_page
+def test_nothing_comes_from_another_host(name, seen):
+    assert seen(name).outside == []
+
+
+@slow
+@every_page
+def test_nothing_goes_wrong(name, seen):
+    assert seen(name).said == []
+    assert seen(name).broken == []
+
+
+@slow
+@every_page
+def test_mathematics_is_typeset(name, seen):
+    page = seen(name)
+    assert page.typeset == page.formulas
+    assert page.wrong == []
+    assert set(page.fonts) <= {"loaded", "unloaded"}
+    assert not page.formulas or "loaded" in page.fonts
+
+
+@slow
+@every_page
+def test_live_outputs_are_alive(name, seen):
+    assert set(seen(name).live) <= {"live"}
+
+
+@slow
+@every_page
+def test_nothing_scrolls_sideways_on_a_phone(name, chromium, site):
+    assert wide(chromium, address(site, name)) == []
+
+
+@slow
+@every_page
+def test_everybody_can_read_it(name, chromium, site):
+    assert violations(chromium, address(site, name)) == {"light": [], "dark": []}
+
+
+@slow
+def test_pages_are_light(seen, site, capsys):
+    """A page and its pictures; the theme, MathJax and fonts are stored once for all."""
+    weights = {}
+    lines = [f"{'':32}{'kB':>6}{'ready':>8}{'loaded':>8}"]
+    for name in PAGES:
+        own = [
+            url for url in seen(name).files if re.search(f"/_images/|/{name}.html", url)
+        ]
+        files = [site / url.removeprefix(f"{site.as_uri()}/") for url in own]
+        weights[name] = sum(file.stat().st_size for file in files)
+        times = f"{seen(name).ready:6.0f}ms{seen(name).loaded:6.0f}ms"
+        lines.append(f"{name:32}{weights[name] / 1e3:6.0f}{times}")
+    with capsys.disabled():
+        print("\n", *lines, sep="\n")
+    assert {name: w for name, w in weights.items() if w > HEAVIEST} == {}
+
+
+@slow
+def test_search_finds_chapters(chromium, site):
+    page = open_page(chromium, address(site, "search") + "?q=arcsine", DESK)
+    page.wait_for_selector("#search-results > p:has-text('found')")
+    links = page.locator("#search-results a").evaluate_all(
+        "(links) => links.map((link) => link.getAttribute('href').split('#')[0])"
+    )
+    page.context.close()
+    assert {"03_arcsin.html", "05_lemma_1_1.html"} <= set(links)
+
+
+@slow
+def test_index_of_names_fits_a_phone(chromium, site):
+    assert wide(chromium, address(site, "genindex")) == []
+
+
+@slow
+def test_colab_buttons_open_their_chapters(chromium, build):
+    published = build(URL)
+    colab = "https://colab.research.google.com/github/owner/name/blob/main/book/"
+    for path in chapters():
+        text = (published / f"{path.stem}.html").read_text("utf-8")
+        links = [attributes.get("href") or "" for _, attributes in prose.tags(text)]
+        found = {link for link in links if link.startswith(colab)}
+        assert found == {f"{colab}{path.name}"}
+    assert visit(chromium, address(published, path.stem)).outside == []
+
+
+# The first page
+
+
+@slow
+def test_first_page_is_in_the_readers_hands_at_once(chromium, site, capsys):
+    """On a phone, offline, without a graphics processor."""
+    start = time.perf_counter()
+    page = open_page(chromium, address(site, "index"), PHONE, has_touch=True)
+    page.locator(".stage[aria-busy=false]").wait_for()
+    drawn = time.perf_counter() - start
+    before = pixels(page.locator(".stage canvas"))
+    page.get_by_role("button", name="zoom in").tap()
+    page.locator(".stage[aria-busy=false]").wait_for()
+    zoomed = time.perf_counter() - start
+    assert np.abs(pixels(page.locator(".stage canvas")) - before).mean() > 0.01
+    train = page.get_by_role("button", name="train", exact=True)
+    train.scroll_into_view_if_needed()
+    train.tap()
+    page.get_by_text(re.compile(r"^sine +(2[5-9]|[3-9]\d)\.\d dB")).wait_for()
+    trained = time.perf_counter() - start
+    page.context.close()
+    with capsys.disabled():
+        print(
+            f"\nfirst page: drawn {drawn:.1f} s, zoomed {zoomed:.1f} s, "
+            f"25 dB {trained:.1f} s after it was asked for"
+        )
+    assert zoomed < 10 and trained < 30  # twice what it should take, and more
+
+
+# Figures and live outputs in the dark
+
+
+def in_the_dark(chromium, site: Path, name: str):
+    page = open_page(chromium, address(site, name), DESK, color_scheme="dark")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    return page
+
+
+@slow
+@every_page
+def test_figures_keep_their_colors_in_the_dark(name, chromium, site):
+    page = in_the_dark(chromium, site, name)
+    pictures = page.locator("article img").evaluate_all(
+        """(images) => images.filter((each) => !each.closest(".sirenlib")).map((each) =>
+          [each.classList.contains("dark-light"), getComputedStyle(each).filter,
+           getComputedStyle(each).backgroundColor, each.getAttribute("src")])"""
+    )
+    page.context.close()
+    for exempt, filtered, ground, source in pictures:
+        if exempt:
+            assert filtered == "none", source
+        else:  # a plot, which brings its own white ground with it
+            corner = np.asarray(Image.open(site / source).convert("RGBA"))[0, 0]
+            assert corner.tolist() == [255] * 4, source
+            assert contrast(color(ground), np.zeros(3)) > 12, source
+
+
+@slow
+def test_lines_stand_out_on_both_grounds(chromium, site):
+    page = in_the_dark(chromium, site, "index")
+    dark = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    page.context.close()
+    for line in map(color, figures.COLORS):
+        assert contrast(line, np.ones(3)) > 3
+        assert contrast(line, color(dark)) > 3
+
+
+SMALL = LiveOutput("still", [], {}, png(np.ones((8, 8))), "A white square.")
+# What a cell shows, put below the last output of a page.
+PUT = """(html) => {
+  const place = [...document.querySelectorAll(".cell_output")].pop();
+  const output = document.createElement("div");
+  output.className = "output text_html";
+  output.append(document.createRange().createContextualFragment(html));
+  place.append(output);
+  const [plate, image] = [output, output.querySelector(".sirenlib > img")]
+    .map((each) => getComputedStyle(each));
+  const around = getComputedStyle(place);
+  return { plate: plate.backgroundColor, color: plate.color, around: around.color,
+    filter: image.filter, ground: image.backgroundColor };
+}"""
+
+
+@slow
+def test_live_outputs_have_the_dark_ground_of_the_page(chromium, site):
+    page = in_the_dark(chromium, site, "05_lemma_1_1")
+    found = page.evaluate(PUT, SMALL.html().replace("<script>", "<script type='none'>"))
+    page.context.close()
+    assert found["plate"] == "rgba(0, 0, 0, 0)"
+    assert found["color"] == found["around"]
+    assert (found["filter"], found["ground"]) == ("none", "rgb(255, 255, 255)")
+
+
+# What these tests look for is found where it is
+
+
+BROKEN = """<!DOCTYPE html><html lang="en"><head><title>Broken</title>
+<script src="https://example.org/script.js"></script></head><body><article>
+<img src="missing.png" alt="nothing">
+<p style="width: 500px">Wide.</p> <p style="color: #999; background: #fff">Pale.</p>
+<span class="math">\\(x</span> <mjx-merror>Missing }</mjx-merror>
+<div class="highlight"><pre style="color: #aaa; background: #fff">x = 1</pre></div>
+<div class="sirenlib"><img alt="" src="data:image/png;base64,%s"></div>
+<script>throw new Error("thrown"); </script></article></body></html>"""
+
+
+@pytest.fixture
+def broken(tmp_path) -> str:
+    (tmp_path / "broken.html").write_text(BROKEN % SMALL.picture)
+    return address(tmp_path, "broken")
+
+
+def test_a_broken_page_is_seen(chromium, broken):
+    page = visit(chromium, broken)
+    assert page.outside == ["https://example.org/script.js"]
+    assert "thrown" in page.said
+    assert len(page.broken) == 1
+    assert (page.formulas, page.typeset, page.wrong) == (1, 0, ["Missing }"])
+    assert page.live == ["picture"]
+
+
+def test_a_wide_page_is_seen(chromium, broken):
+    assert wide(chromium, broken) != []
+
+
+def test_pale_text_and_pale_code_are_seen(chromium, broken):
+    found = violations(chromium, broken)["light"]
+    rules = [each[0] for each in found]
+    assert "color-contrast" in rules
+    assert "rgb(170, 170, 170)" in rules
+
+
+def test_contrast():
+    assert contrast(color("#000000"), color("rgb(255, 255, 255)")) == pytest.approx(21)
+    assert contrast(color("#777777"), np.ones(3)) == pytest.approx(4.48, abs=0.01)
