@@ -1,10 +1,11 @@
 """The neural picture: its numbers against 64 bits, and its use as by a person."""
 
+import browser
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from browser import pixels, run, show
+from browser import pixels, run, show, watched
 
 import sirenlib
 from sirenlib.viewer import view_picture
@@ -13,6 +14,7 @@ from sirenlib.viewer.picture import SCRIPTS, color_tables, packed
 ALT = "A man behind a camera on a tripod."
 FIELDS = ("value", "row slope", "column slope", "Laplacian")
 PIXELS = sirenlib.cameraman(32)
+PHONE = {"width": 390, "height": 800}
 
 
 def seeded(seed=0):
@@ -118,6 +120,18 @@ def test_shader_in_a_deep_zoom(page, trained, zoom):
     assert max(shader_errors(page, trained, [0.3, -0.2, 2 / zoom, 2 / zoom])) < BOUND
 
 
+def test_the_built_in_sine_would_not_do(page, trained, monkeypatch):
+    """Why the shader brings its own, and that these tests would notice."""
+    head = "vec2 sineAndCosine(float coarse, float fine) {"
+    built_in = f"{head} return vec2(sin(coarse + fine), cos(coarse + fine));"
+    joined = browser.joined
+    assert head in joined(*SCRIPTS)
+    monkeypatch.setattr(
+        browser, "joined", lambda *names: joined(*names).replace(head, built_in)
+    )
+    assert max(shader_errors(page, trained)) > 50 * BOUND
+
+
 # The picture
 
 
@@ -201,9 +215,37 @@ def test_dragging_moves_what_is_under_the_cursor(viewer):
     start = box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"]
     viewer.mouse.move(*start)
     viewer.mouse.down()
-    viewer.mouse.move(start[0] - 0.25 * box["width"], start[1], steps=4)
-    assert "column 0.0000" in viewer.locator("output").text_content()
+    end = start[0] - 0.25 * box["width"], start[1] + 0.1 * box["height"]
+    viewer.mouse.move(*end, steps=4)
+    assert "row 0.0000  column 0.0000" in viewer.locator("output").text_content()
     viewer.mouse.up()
+
+
+def test_fingers(chromium, trained):
+    """One finger scrolls the page until the picture is tapped; two fingers zoom."""
+    with watched(chromium, has_touch=True, viewport=PHONE) as page:
+        show(page, view_picture(trained, PIXELS, alt=ALT))
+        stage = page.get_by_role("application")
+        page.locator("canvas").wait_for()
+        action = "(stage) => getComputedStyle(stage).touchAction"
+        assert stage.evaluate(action) == "pan-y"
+        stage.tap()
+        assert stage.evaluate(action) == "none"
+        box = stage.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        fingers = page.context.new_cdp_session(page)
+        for kind, apart in [("touchStart", 20), ("touchMove", 40), ("touchMove", 60)]:
+            points = [
+                {"x": x - apart, "y": y, "id": 1},
+                {"x": x + apart, "y": y, "id": 2},
+            ]
+            fingers.send(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+            )
+        fingers.send(
+            "Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []}
+        )
+        assert "zoom 3.00×" in page.locator("output").text_content()
 
 
 def test_the_split_shows_the_training_pixels(viewer):
@@ -222,13 +264,25 @@ def test_the_split_shows_the_training_pixels(viewer):
 
 @pytest.mark.parametrize("name", ["|gradient|", "Laplacian"])
 def test_derivatives_are_drawn(viewer, trained, name):
+    assert_drawn(viewer, trained, name)
+
+
+@pytest.mark.parametrize("renderer", ["webgl", "cpu"])
+def test_derivatives_in_color_are_those_of_the_mean(page, renderer):
+    model = sirenlib.Siren(2, 16, 1, 3, first_omega_0=10.0, generator=seeded())
+    show(page, view_picture(model, alt=ALT, renderer=renderer))
+    assert_drawn(page, model, "|gradient|", pixels_a_side=64)
+
+
+def assert_drawn(viewer, model, name, pixels_a_side=32):
+    """The picture has the colors of that field of the network."""
     viewer.get_by_role("button", name=name).click()
     picture = settled(viewer)
     height, width = picture.shape[:2]
-    e = edge()
+    e = pixels_a_side / (pixels_a_side - 1)
     y, x = e - e / height, e - e / width
     grid = sirenlib.signals.grid_between([(-y, y, height), (-x, x, width)])
-    _, slope, laplacian = sirenlib.evaluate(trained, grid)
+    _, slope, laplacian = sirenlib.evaluate(model, grid)
     text = viewer.locator(".note").first.text_content()
     high = float(text.split(" per unit")[0].split()[-1])
     unit, table = {

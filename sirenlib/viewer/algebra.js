@@ -1,6 +1,7 @@
 /* Products of matrices and the sine, in plain typed arrays. A matrix of r rows and c
    columns is one array, row by row. Blocks of results are kept in variables, since
-   memory is what takes the time. */
+   memory is what takes the time. One function for both, with steps for rows and columns,
+   takes a quarter longer. */
 
 /* C = A B^T, with A (rows, inner) and B (columns, inner). */
 function timesTransposed(A, B, C, rows, columns, inner) {

@@ -54,7 +54,8 @@ def explore(function: Callable[..., Figure], **sliders: tuple) -> Explored:
         return Explored(picture)
     import ipywidgets
 
-    image = ipywidgets.Image(value=picture, format="png")
+    place = {"align_self": "flex-start", "max_width": "100%"}  # in its own size
+    image = ipywidgets.Image(value=picture, format="png", layout=place)
 
     @functools.wraps(function)
     def redraw(**values) -> None:

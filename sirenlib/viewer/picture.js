@@ -171,11 +171,12 @@ function reading(network, row, column, zoom) {
 }
 
 function scaleText(mode, [low, high]) {
+  const edge = Number(high.toPrecision(3));
   return {
     value: `Black is ${low}, white is ${high}.`,
-    gradient: `From 0, dark, to ${Math.round(high)} per unit, bright. The picture is ` +
+    gradient: `From 0, dark, to ${edge} per unit, bright. The picture is ` +
       "2 units wide.",
-    laplacian: `White is 0, red is ${Math.round(high)} per unit² and more, blue the ` +
+    laplacian: `White is 0, red is ${edge} per unit² and more, blue the ` +
       "same below 0.",
   }[mode];
 }
