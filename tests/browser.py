@@ -39,16 +39,27 @@ def launched() -> Iterator:
 def watched(browser, **settings) -> Iterator:
     """A page without a network. An error or a warning in it fails the test."""
     context = browser.new_context(offline=True, **settings)
-    page, said = context.new_page(), []
-    page.on("pageerror", lambda error: said.append(error.message))
-    page.on(
-        "console",
-        lambda line: line.type in ("error", "warning") and said.append(line.text),
-    )
+    page = context.new_page()
+    said = listen(page)
     yield page
     context.close()
-    said = [text for text in said if not HARMLESS.search(text)]
     assert not said, said
+
+
+def listen(page) -> list[str]:
+    """The errors and warnings of a page, as they come."""
+    said = []
+
+    def hear(text: str) -> None:
+        if not HARMLESS.search(text):
+            said.append(text)
+
+    page.on("pageerror", lambda error: hear(error.message))
+    page.on(
+        "console",
+        lambda line: line.type in ("error", "warning") and hear(line.text),
+    )
+    return said
 
 
 def show(page, *outputs: LiveOutput) -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import prose
 import pytest
-from browser import HARMLESS, pixels
+from browser import listen, pixels
 from chapters import ROOT, chapters
 from PIL import Image
 
@@ -102,13 +102,8 @@ def open_page(chromium, address: str, viewport: dict, **settings):
     """A loaded page, its formulas typeset; what it asked for and what it said."""
     context = chromium.new_context(offline=True, viewport=viewport, **settings)
     page = context.new_page()
-    page.asked, page.said = [], []
+    page.asked, page.said = [], listen(page)
     page.on("request", lambda request: page.asked.append(request.url))
-    page.on("pageerror", lambda error: page.said.append(error.message))
-    page.on(
-        "console",
-        lambda line: line.type in ("error", "warning") and page.said.append(line.text),
-    )
     page.goto(address)
     page.wait_for_function("() => window.MathJax?.startup?.promise ?? true")
     return page
@@ -121,7 +116,7 @@ def visit(chromium, address: str) -> SimpleNamespace:
     seen = SimpleNamespace(**page.evaluate(LOOK))
     seen.outside = [url for url in page.asked if not re.match("file:|data:|blob:", url)]
     seen.files = {url.split("?")[0] for url in page.asked if url.startswith("file:")}
-    seen.said = [text for text in page.said if not HARMLESS.search(text)]
+    seen.said = page.said
     page.context.close()
     return seen
 
