@@ -181,10 +181,10 @@ def suggest_omega_0(signal: Signal) -> float:
     """A first omega_0 for a sine network that learns this signal.
 
     Two angular frequencies, in radians for each unit of the coordinates, bound it.
-    Above Nyquist/(3 pi), times d, noise grows between the samples; for photographs that
-    is N/3, with N pixels along 2 units. And more than a fifth, times d, of the frequency
-    below which 99.9 % of the energy lies is not needed: for sound it is far less. The
-    authors' 30 is enough for whatever moves more slowly.
+    Above Nyquist/(3 pi), times d, noise grows between the samples. For photographs
+    that is N/3, with N pixels along 2 units. And a fifth, times d, of the frequency
+    below which 99.9 % of the energy lies is enough; for sound it is far less. Nothing
+    that moves more slowly needs less than the authors' 30.
 
     Args:
         signal: on a grid. Of scattered points only the mean distance is known, so the
