@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .arguments import whole_number
 
+LARGEST = 65_535  # pixels along a side, as in a JPEG file
 OFFICIAL = 30.0  # the first omega_0 of the paper
 
 
