@@ -93,6 +93,7 @@ struct Recording {
 Recording* open = nullptr;  // while a capture goes on
 bool spoiled = false;        // by what a capture does not permit
 std::vector<Recording> recordings;
+int waits = 0;  // of the host, for a number of the device
 
 void run_on_host(const c10::OperatorHandle& operation, Stack* stack) {
   AutoDispatchBelowAutograd no_autograd;
@@ -187,9 +188,12 @@ void compute(const c10::OperatorHandle& operation, Stack* stack) {
       original[host.unsafeGetTensorImpl()] = tensor;
       return host;
     });
+  bool waiting = false;
+  for (const char* name : {"_local_scalar_dense", "equal", "nonzero"})
+    waiting |= schema.name() == std::string("aten::") + name;
+  waits += waiting;
   if (open) {
-    for (const char* name : {"_local_scalar_dense", "equal", "nonzero"})
-      refuse(schema.name() == std::string("aten::") + name, schema.name());
+    refuse(waiting, schema.name());
     for (size_t i = 0; i < count; ++i)
       if (writes(schema.arguments()[i]))
         for (const Tensor& each : tensors_of(arguments[i]))
@@ -236,6 +240,7 @@ Tensor empty_strided(IntArrayRef size, IntArrayRef stride, std::optional<ScalarT
 Tensor& copy(Tensor& self, const Tensor& source, bool) {
   static const auto operation =
       c10::Dispatcher::singleton().findSchemaOrThrow("aten::copy_", "");
+  waits += !self.is_cuda();
   Stack arguments{on_host(self), on_host(source), false};
   if (open) {
     refuse(!self.is_cuda() || !source.is_cuda(), "a copy between host and device");
@@ -317,6 +322,8 @@ REGISTER_CUDA_HOOKS(CUDAHooks)
 // For Python, through ctypes
 
 extern "C" {
+int host_waits() { return waits; }
+
 int capturing() { return open != nullptr; }
 
 void capture_begin() {

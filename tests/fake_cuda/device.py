@@ -6,6 +6,7 @@ a missing function is an error that says its name.
 """
 
 import ctypes
+import functools
 import os
 import warnings
 
@@ -72,6 +73,11 @@ def _clone_storage(storage: torch.UntypedStorage) -> torch.UntypedStorage:
     return whole.clone().untyped_storage()
 
 
+def host_waits() -> int:
+    """How often the host has asked the device for a number and waited for it."""
+    return _device.host_waits()
+
+
 def _nothing(*_, **__) -> None:
     pass
 
@@ -101,9 +107,14 @@ replaced = {
     "is_current_stream_capturing": lambda: bool(_device.capturing()),
     "synchronize": _synchronize,
     "empty_cache": _nothing,
+    # torch.compile keeps the global generator, which is that of the CPU here.
+    "get_rng_state": lambda device=None: torch.get_rng_state(),
+    "set_rng_state": lambda state, device=None: torch.set_rng_state(state),
 }
 for name, value in replaced.items():
     setattr(torch.cuda, name, value)
 torch._C._host_emptyCache = _nothing  # torch.cuda.graph calls it
+# Inductor needs Triton, which needs a GPU; the traced operations are the same.
+torch.compile = functools.partial(torch.compile, backend="aot_eager")
 # deepcopy: UntypedStorage(device="cuda") is compiled for CUDA builds alone.
 torch.UntypedStorage.clone = _clone_storage
