@@ -44,14 +44,17 @@ REGISTER_ALLOCATOR(kCUDA, &memory)
 
 // The same bytes, as a tensor of another device.
 Tensor seen_from(Device device, const Tensor& tensor) {
-  return for_blob(tensor.data_ptr(), tensor.sizes())
-      .strides(tensor.strides())
-      .deleter([tensor](void*) {})
-      .options(tensor.options().device(device))
-      .target_device(device)
-      .allocator(GetAllocator(device.type()))
-      .resizeable_storage()
-      .make_tensor();
+  Tensor seen = for_blob(tensor.data_ptr(), tensor.sizes())
+                    .strides(tensor.strides())
+                    .deleter([tensor](void*) {})
+                    .options(tensor.options().device(device))
+                    .target_device(device)
+                    .allocator(GetAllocator(device.type()))
+                    .resizeable_storage()
+                    .make_tensor();
+  if (tensor.is_conj()) seen._set_conj(true);
+  if (tensor.is_neg()) seen._set_neg(true);
+  return seen;
 }
 
 Tensor on_host(const Tensor& tensor) {
@@ -336,7 +339,8 @@ int capture_end() {  // its number; -1 where nothing was recorded, -2 if it was 
   delete open;
   open = nullptr;
   for (auto each = done.before.rbegin(); each != done.before.rend(); ++each)
-    each->first.copy_(each->second);
+    if (each->first.sizes() == each->second.sizes())  // else it is a new tensor
+      each->first.copy_(each->second);
   if (spoiled) return -2;
   if (done.steps.empty()) return -1;
   recordings.push_back(std::move(done));
@@ -344,7 +348,6 @@ int capture_end() {  // its number; -1 where nothing was recorded, -2 if it was 
 }
 
 void replay(int number) {
-  NoGradGuard no_grad;
   for (const Recorded& step : recordings[number].steps) {
     Stack results = step.arguments;
     run_on_host(step.operation, &results);
