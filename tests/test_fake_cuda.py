@@ -1,21 +1,26 @@
-"""What the library does on a CUDA device: a real one, or that of `fake_cuda`.
+"""What the library and the chapters do on the CUDA device of `fake_cuda`.
 
-Each result is compared with that of the CPU, and lies where it should. What
-`fake_cuda` writes down beyond that, streams and waits, is asked only there.
+Each result lies where it should and has the numbers of the CPU. Times, memory, TF32's
+rounding and PyTorch's own kernels for CUDA are not to be seen this way.
 """
 
+import contextlib
 import importlib
 import math
 import sys
 import types
 
+import matplotlib
+import nbformat
 import numpy as np
 import pytest
 import torch
+from chapters import ROOT
+from matplotlib import pyplot as plt
 from torch import nn
 
 import sirenlib
-from sirenlib import Signal, Siren, checkpoints, fit, steps
+from sirenlib import History, Signal, Siren, checkpoints, fit, steps
 
 pytestmark = pytest.mark.cuda
 NETWORKS = ("siren", "another")
@@ -23,11 +28,11 @@ ENGINES = ("auto", "eager", "graph", "compile")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def device():
-    """What `fake_cuda` has written down, with an empty list."""
+    """The device, with nothing written down."""
     if torch.version.cuda:
-        pytest.skip("a real device writes nothing down")
+        pytest.skip("made for the pretended device: a real one rounds in its own way")
     from fake_cuda import device
 
     device.events.clear()
@@ -203,23 +208,28 @@ def on_cpu():
     return fitted
 
 
-def trained(device, channels=1, kind="siren", **recipe) -> tuple[torch.Tensor, float]:
+def trained(device, channels=1, kind="siren", **recipe) -> tuple[torch.Tensor, History]:
     model = network(kind, channels).to(device)
     recipe = {"epochs": 3, "batch_size": 32, "lr": 1e-3, **recipe}
     history = fit(model, picture(channels), generator=seeded(), **recipe)
     assert all(map(math.isfinite, history.loss))
-    return weights(model), history.final_psnr
+    assert all(weight.grad is None for weight in model.parameters())
+    return weights(model), history
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_fit(engine, precision, channels, on_cpu):
-    found, psnr = trained("cuda", channels, engine=engine, precision=precision)
-    wanted, wanted_psnr = on_cpu(precision, channels)
+    found, history = trained("cuda", channels, engine=engine, precision=precision)
+    wanted, wanted_history = on_cpu(precision, channels)
     tolerance = 2e-3 if precision == "bfloat16" else 1e-4
     assert (found - wanted).abs().max() < tolerance
-    assert psnr == pytest.approx(wanted_psnr, abs=0.1)
+    assert history.final_psnr == pytest.approx(wanted_history.final_psnr, abs=0.1)
+    assert history.step == [4, 8, 10]  # so that the host does not wait within an epoch
+    sums = np.cumsum(wanted_history.loss)  # of one step each
+    means = np.diff([0, *sums[[3, 7, 9]]]) / (4, 4, 2)
+    assert history.loss == pytest.approx(means, rel=1e-2)
 
 
 @pytest.mark.parametrize("engine", ["eager", "graph"])
@@ -231,6 +241,45 @@ def test_fit(engine, precision, channels, on_cpu):
 def test_fit_in_other_pieces(recipe, engine, on_cpu):
     found, _ = trained("cuda", engine=engine, **recipe)
     assert (found - on_cpu("float32", 1, **recipe)[0]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+def test_fit_inside_of_autocast(engine, on_cpu):
+    """The lowered weights of its first step must not serve all the others."""
+    with torch.autocast("cuda", torch.bfloat16):
+        found, _ = trained("cuda", engine=engine, precision="bfloat16")
+    assert (found - on_cpu("bfloat16", 1)[0]).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+def test_fit_of_weighted_values(engine):
+    def run(device):
+        signal, model = picture(), network().to(device)
+        counts = (torch.arange(99.0) % 3)[:, None]
+        weighted = Signal(signal.coords, signal.values, (9, 11), weights=counts)
+        recipe = {"epochs": 2, "batch_size": 32, "lr": 1e-3, "generator": seeded()}
+        fit(model, weighted, engine=engine if device == "cuda" else "eager", **recipe)
+        return [weight.detach() for weight in model.parameters()]
+
+    assert_as_on_cpu(run)
+
+
+def test_fit_of_a_half():
+    options = {"epochs": 2, "batch_size": 32, "lr": 1e-3}
+    found = [
+        sirenlib.held_out_psnr(
+            network().to(device), picture().to(place), generator=seeded(), **options
+        )
+        for device, place in [("cpu", "cpu"), ("cuda", "cpu"), ("cuda", "cuda")]
+    ]
+    assert found == pytest.approx([found[0]] * 3, abs=0.01)
+
+
+def test_generator_of_the_device():
+    generator = torch.Generator("cuda").manual_seed(0)
+    model = network().to("cuda")
+    fit(model, picture(), epochs=1, batch_size=32, generator=generator)
+    assert where(model.parameters()) == ON_CUDA
 
 
 def test_fit_of_another_network():
@@ -330,33 +379,35 @@ class PulledPlug(Exception):
     pass
 
 
-def stopped(model, path, after, **recipe):
-    """A fit that ends in the middle, and leaves its checkpoint."""
-    count = 0
+@pytest.fixture
+def stopped(monkeypatch):
+    """A fit that ends after five steps, and leaves its checkpoint."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)  # written before every step
+    known = checkpoints.Checkpoint.write
 
-    def pull(*_):
-        nonlocal count
-        count += model.training and torch.is_grad_enabled()
-        if count > after:
-            raise PulledPlug
+    def run(model, path, **recipe):
+        def write(self, state):
+            known(self, state)
+            if state.done == 5:
+                raise PulledPlug
 
-    hook = model.register_forward_pre_hook(pull)
-    with pytest.raises(PulledPlug):
-        fit(model, picture(), checkpoint=path, generator=seeded(), **recipe)
-    hook.remove()
+        with monkeypatch.context() as patch, pytest.raises(PulledPlug):
+            patch.setattr(checkpoints.Checkpoint, "write", write)
+            fit(model, picture(), checkpoint=path, generator=seeded(), **recipe)
+
+    return run
 
 
-@pytest.mark.parametrize("engine", ["eager", "graph"])
-@pytest.mark.parametrize("start", ["cpu", "cuda"])
-def test_fit_that_goes_on_from_a_checkpoint(start, engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    recipe = {"epochs": 3, "batch_size": 32, "lr": 1e-3}
-    path = tmp_path / "checkpoint.pt"
-    stopped(network().to(start), path, 5, engine="eager", **recipe)
-    resumed = network().to("cuda")
-    fit(resumed, picture(), checkpoint=path, engine=engine, **recipe)
-    whole = trained("cuda", engine=engine)[0]
-    assert (weights(resumed) - whole).abs().max() < 1e-5
+@pytest.mark.parametrize("engine", ["auto", "eager"])
+@pytest.mark.parametrize("places", [("cpu", "cuda"), ("cuda", "cuda"), ("cuda", "cpu")])
+def test_fit_that_goes_on_from_a_checkpoint(places, engine, tmp_path, stopped, on_cpu):
+    recipe = {"epochs": 3, "batch_size": 32, "lr": 1e-3, "engine": engine}
+    path, (first, second) = tmp_path / "checkpoint.pt", places
+    stopped(network().to(first), path, **recipe)
+    resumed = network().to(second)
+    history = fit(resumed, picture(), checkpoint=path, **recipe)
+    assert history.resumed_at == 5
+    assert (weights(resumed) - on_cpu("float32", 1)[0]).abs().max() < 1e-5
 
 
 def test_moments_lie_on_the_device(tmp_path):
@@ -451,6 +502,7 @@ def test_failed_capture_leaves_all_as_it_was(device):
         fit(model, picture(), epochs=1, engine="graph")
     torch.testing.assert_close(weights(model), before, rtol=0, atol=0)
     assert torch.cuda.current_stream() is device.DEFAULT
+    assert ("synchronize", "device") in device.events[-2:]
 
 
 def test_failed_capture_of_auto_is_an_eager_fit(device, on_cpu):
@@ -482,3 +534,51 @@ def test_numbers_are_computed():
     with pytest.raises(RuntimeError, match="same device"):
         x.index_select(0, torch.arange(2))
     assert np.array_equal((x + torch.tensor(1.0)).cpu().numpy()[0], [1, 2])
+
+
+# The chapters
+
+# What only a GPU has the time for.
+SHORTER = {
+    "08_fit_a_picture": {"2501 if device": "6 if device"},
+    "09_derivatives": {"range(150)": "range(2)"},
+    "11_cuda_fit": {
+        "512 if on_cuda": "32 if on_cuda",
+        "(512, 5) if on_cuda": "(32, 1) if on_cuda",
+        "2**18 if on_cuda": "2**8 if on_cuda",
+        "2**28 if on_cuda": "2**12 if on_cuda",
+        "2**16 if on_cuda": "2**6 if on_cuda",
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORTER)
+def test_chapter(name, monkeypatch, tmp_path):
+    """All its cells run, with fits of one epoch; what they check is another matter."""
+    known_check = sirenlib.check
+
+    def lenient(*arguments, **options):
+        with contextlib.suppress(AssertionError):
+            known_check(*arguments, **options)
+
+    def short(*arguments, epochs, **options):
+        return fit(*arguments, epochs=1, **options)
+
+    matplotlib.use("agg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIRENLIB_BOOK", "cuda")
+    monkeypatch.setattr(sirenlib, "check", lenient)
+    monkeypatch.setattr(sirenlib, "fit", short)
+    notebook = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    text = "\n\n".join(cells[1:])  # without the set-up
+    for long, shorter in SHORTER[name].items():
+        assert long in text
+        text = text.replace(long, shorter)
+    namespace = {"__name__": "__main__"}
+    exec(compile(text, name, "exec"), namespace)
+    plt.close("all")
+    assert namespace["device"].type == "cuda"
+    models = [m for m in namespace.values() if isinstance(m, nn.Module)]
+    assert any(next(model.parameters()).is_cuda for model in models)
