@@ -11,7 +11,6 @@ import pytest
 from address import set_address
 from browser import launched, watched
 from chapters import ROOT
-from fake_cuda.plugin import *  # noqa: F403
 
 from sirenlib import fitting
 from sirenlib.steps import Stepper

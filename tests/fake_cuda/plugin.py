@@ -14,35 +14,36 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
 
 HERE = Path(__file__).parent
 LIBRARY, OUTCOMES = "FAKE_CUDA_LIBRARY", "FAKE_CUDA_OUTCOMES"
 SECONDS = 900.0  # for all of them together
+AS_TEXT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
-_marked = pytest.StashKey[list]()
-_reports: dict[str, tuple[str, str]] = {}
+_marked = pytest.StashKey[tuple]()
 
 
 def pytest_configure(config) -> None:
-    text = "cuda: needs a CUDA device; tests/fake_cuda pretends to one where there is none"
+    text = "cuda: needs a CUDA device, or one that tests/fake_cuda pretends to"
     config.addinivalue_line("markers", text)
 
 
 def pytest_collection_finish(session) -> None:
-    marked = [item for item in session.items if item.get_closest_marker("cuda")]
-    session.stash[_marked] = [item.nodeid for item in marked]
+    marked = [item for item in session.items if _is_elsewhere(item)]
+    session.stash[_marked] = tuple(item.nodeid for item in marked)
+    for item in marked:
+        item.fixturenames = []  # they are made in the other process
 
 
 def pytest_pyfunc_call(pyfuncitem) -> bool | None:
     """The test's outcome in the other process, in place of a call."""
-    if not pyfuncitem.get_closest_marker("cuda") or torch.cuda.is_available():
+    if not _is_elsewhere(pyfuncitem):
         return None
-    if missing := why_not():
-        pytest.skip(missing)
+    if reason := _why_not():
+        pytest.skip(f"no GPU, and tests/fake_cuda needs {reason}")
     session = pyfuncitem.session
-    found = _outcomes(session.config.rootpath, tuple(session.stash[_marked]))
-    outcome, text = found.get(pyfuncitem.nodeid, ("failed", found[""][1]))
+    found = _outcomes(session.config.rootpath, session.stash[_marked])
+    outcome, text = found.get(pyfuncitem.nodeid, ("failed", found["output"]))
     if outcome == "skipped":
         pytest.skip(text)
     if outcome == "failed":
@@ -50,13 +51,23 @@ def pytest_pyfunc_call(pyfuncitem) -> bool | None:
     return True
 
 
-def why_not() -> str:
-    """What keeps this machine from pretending; empty if nothing does."""
+def _is_elsewhere(item) -> bool:
+    if not item.get_closest_marker("cuda"):
+        return False
+    import torch  # late: it takes seconds, and not every session needs it
+
+    return not torch.cuda.is_available()
+
+
+def _why_not() -> str:
+    """What this machine lacks to pretend; empty if nothing."""
+    import torch
+
     if torch.version.cuda or torch.version.hip:
-        return "no GPU, and tests/fake_cuda needs a CPU build of PyTorch"
+        return "a CPU build of PyTorch"
     if not sys.platform.startswith("linux"):
-        return "no GPU, and tests/fake_cuda needs LD_PRELOAD of Linux"
-    return "" if _compiler() else "no GPU, and tests/fake_cuda needs a C++ compiler"
+        return "LD_PRELOAD, which Linux has"
+    return "" if _compiler() else "a C++ compiler"
 
 
 def _compiler() -> str | None:
@@ -65,11 +76,14 @@ def _compiler() -> str | None:
 
 
 @cache
-def _outcomes(root: Path, tests: tuple[str, ...]) -> dict[str, list[str]]:
-    """Outcome and text by test; under "" what the process wrote."""
+def _outcomes(root: Path, tests: tuple[str, ...]) -> dict:
+    """Outcome and text by test, and what the process wrote."""
     with tempfile.TemporaryDirectory() as folder:
         library, outcomes = Path(folder, "device.so"), Path(folder, "outcomes.json")
-        _compile(library)
+        try:
+            _compile(library)
+        except subprocess.CalledProcessError as error:
+            return {"output": f"device.cpp does not compile:\n{error.stdout[-5000:]}"}
         paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
             "LD_PRELOAD": str(library),
@@ -79,37 +93,40 @@ def _outcomes(root: Path, tests: tuple[str, ...]) -> dict[str, list[str]]:
         }
         command = [sys.executable, "-m", "pytest", "-q", "-m", ""]
         command += ["-p", "fake_cuda.device", "-p", "no:cacheprovider", *tests]
-        done = subprocess.run(
-            command, cwd=root, env=environment, timeout=SECONDS, **_as_text
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=root, env=environment, timeout=SECONDS, **AS_TEXT
+            )
+        except subprocess.TimeoutExpired:
+            return {"output": f"not done after {SECONDS:.0f} seconds"}
         found = json.loads(outcomes.read_text()) if outcomes.is_file() else {}
-        return found | {"": ["", f"{done.returncode}: {done.stdout[-5000:]}"]}
-
-
-_as_text = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return found | {"output": f"{done.returncode}: {done.stdout[-5000:]}"}
 
 
 def _compile(library: Path) -> None:
+    import torch
+
     folder = Path(torch.__file__).parent
     command = [_compiler(), "-std=c++20", "-O0", "-shared", "-fPIC"]
     command += [f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"]
-    command += [f"-I{folder / 'include'}", HERE / "device.cpp", "-o", library]
-    command += [f"-L{folder / 'lib'}", f"-Wl,-rpath,{folder / 'lib'}"]
-    command += ["-lc10", "-ltorch_cpu"]
-    done = subprocess.run(command, **_as_text)
-    assert done.returncode == 0, f"device.cpp does not compile:\n{done.stdout[-5000:]}"
+    command += [f"-I{folder / 'include'}", str(HERE / "device.cpp")]
+    command += [f"-L{folder / 'lib'}", "-lc10", "-ltorch_cpu"]
+    command += [f"-Wl,-rpath,{folder / 'lib'}", "-o", str(library)]
+    subprocess.run(command, check=True, **AS_TEXT)
 
 
 # In the other process: what becomes of each test.
+
+_found: dict[str, tuple[str, str]] = {}
 
 
 def pytest_runtest_logreport(report) -> None:
     if OUTCOMES in os.environ and (report.when == "call" or not report.passed):
         text = report.longrepr[2] if report.skipped else report.longreprtext
-        if _reports.get(report.nodeid, [""])[0] != "failed":
-            _reports[report.nodeid] = (report.outcome, text)
+        if _found.get(report.nodeid, ("", ""))[0] != "failed":
+            _found[report.nodeid] = (report.outcome, text)
 
 
 def pytest_sessionfinish() -> None:
     if OUTCOMES in os.environ:
-        Path(os.environ[OUTCOMES]).write_text(json.dumps(_reports))
+        Path(os.environ[OUTCOMES]).write_text(json.dumps(_found))
