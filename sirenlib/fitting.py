@@ -212,7 +212,7 @@ def _fit(
         keeper.write(state)
 
     try:
-        with products_in(recipe.precision), bar:
+        with products_in(recipe.precision):
             stepper = Stepper(model, signal, recipe, state.moments)
             stepper.error += state.error
             for index in _batches(len(signal.coords), size, steps, state, device):
@@ -235,6 +235,7 @@ def _fit(
         if stepper:
             finish()
     finally:
+        bar.close()
         if stepper:
             stepper.adam.zero_grad()
     return history
