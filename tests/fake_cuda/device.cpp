@@ -94,15 +94,9 @@ struct Recording {
 };
 
 Recording* open = nullptr;  // while a capture goes on
-bool spoiled = false;        // by what a capture does not permit
+bool spoiled = false;       // by what a capture does not permit
 std::vector<Recording> recordings;
 int waits = 0;  // of the host, for a number of the device
-
-void run_on_host(const c10::OperatorHandle& operation, Stack* stack) {
-  AutoDispatchBelowAutograd no_autograd;
-  c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  operation.redispatchBoxed(DispatchKeySet(DispatchKey::CPU), stack);
-}
 
 std::vector<Tensor> tensors_of(const IValue& value) {
   std::vector<Tensor> found;
@@ -124,39 +118,59 @@ bool writes(const c10::Argument& argument) {
   return argument.alias_info() && argument.alias_info()->isWrite();
 }
 
-void copy_results(const Stack& from, const Stack& to) {
-  for (size_t i = 0; i < from.size(); ++i) {
-    auto source = tensors_of(from[i]), target = tensors_of(to[i]);
-    for (size_t j = 0; j < source.size(); ++j)
-      if (source[j].defined() && source[j].data_ptr() != target[j].data_ptr())
-        target[j].copy_(source[j]);
+void run_on_host(const c10::OperatorHandle& operation, Stack* stack) {
+  AutoDispatchBelowAutograd no_autograd;
+  c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  operation.redispatchBoxed(DispatchKeySet(DispatchKey::CPU), stack);
+}
+
+Stack run(const c10::OperatorHandle& operation, const Stack& arguments) {
+  const auto& named = operation.schema().arguments();
+  for (size_t i = 0; open && i < named.size(); ++i)
+    for (const Tensor& each : tensors_of(arguments[i]))
+      if (writes(named[i])) open->before.emplace_back(each, each.clone());
+  Stack results = arguments;
+  run_on_host(operation, &results);
+  if (open) open->steps.push_back({operation, arguments, results});
+  return results;
+}
+
+void run_again(const Recorded& step) {
+  Stack results = step.arguments;
+  run_on_host(step.operation, &results);
+  for (size_t i = 0; i < results.size(); ++i) {
+    auto found = tensors_of(results[i]), place = tensors_of(step.results[i]);
+    for (size_t j = 0; j < found.size(); ++j)
+      if (found[j].defined() && found[j].data_ptr() != place[j].data_ptr())
+        place[j].copy_(found[j]);
   }
 }
 
 // One operation
 
-// Which CPU tensors a CUDA kernel takes: single numbers, and what indexes `x[i]`.
+// A CUDA kernel takes single numbers from the CPU, and what indexes `x[i]`.
 void require_on_device(const c10::FunctionSchema& schema, const Stack& arguments) {
   const std::string name = schema.name();
   const bool indexing = name == "aten::index" || name.find("index_put") != name.npos;
-  for (size_t i = 0; i < arguments.size(); ++i)
-    for (const Tensor& each : tensors_of(arguments[i]))
-      TORCH_CHECK(
-          !each.defined() || each.is_cuda() || (each.dim() == 0 && !writes(schema.arguments()[i])) ||
-              (indexing && schema.arguments()[i].name() == "indices"),
-          "Expected all tensors to be on the same device, but ", name, " got '",
-          schema.arguments()[i].name(), "' on ", each.device());
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto& argument = schema.arguments()[i];
+    for (const Tensor& each : tensors_of(arguments[i])) {
+      bool right = !each.defined() || each.is_cuda();
+      right |= each.dim() == 0 && !writes(argument);
+      right |= indexing && argument.name() == "indices";
+      TORCH_CHECK(right, "Expected all tensors to be on the same device, but ", name,
+                  " got '", argument.name(), "' on ", each.device());
+    }
+  }
 }
 
-// What the CUDA kernel of Adam reads without asking for its type or its place.
-void require_for_fused_adam(const Stack& arguments) {
-  const Tensor rate = arguments[6].isTensor() ? arguments[6].toTensor() : Tensor();
-  TORCH_CHECK(!rate.defined() || (rate.is_cuda() && rate.scalar_type() == kFloat),
-              "fused Adam: lr must be float32 on the device, not ", rate.options());
-  for (size_t i = 0; i < 6; ++i)
+// What the kernel of the fused Adam takes for granted, or a recorded step needs.
+void require_for_adam(const Stack& arguments) {
+  for (size_t i = 0; i < 7; ++i)  // weights, gradients, three moments, steps, lr
     for (const Tensor& each : tensors_of(arguments[i]))
       TORCH_CHECK(each.is_cuda() && (i < 5 || each.scalar_type() == kFloat),
-                  "fused Adam: list ", i, " must be on the device, steps in float32");
+                  "fused Adam: argument ", i, " is ", each.scalar_type(), " on ",
+                  each.device(), "; all are on the device, steps and lr in float32");
 }
 
 IValue map_tensors(const IValue& value, const std::function<Tensor(const Tensor&)>& f) {
@@ -178,12 +192,20 @@ IValue map_tensors(const IValue& value, const std::function<Tensor(const Tensor&
   return value;
 }
 
+bool asks_for_numbers(const std::string& name) {
+  return name == "aten::_local_scalar_dense" || name == "aten::equal" ||
+         name == "aten::nonzero";
+}
+
 void compute(const c10::OperatorHandle& operation, Stack* stack) {
   const auto& schema = operation.schema();
-  const size_t count = schema.arguments().size();
-  Stack arguments = torch::jit::pop(*stack, count);
+  Stack arguments = torch::jit::pop(*stack, schema.arguments().size());
   require_on_device(schema, arguments);
-  if (schema.name() == "aten::_fused_adam_") require_for_fused_adam(arguments);
+  if (schema.name() == "aten::_fused_adam_") require_for_adam(arguments);
+  if (asks_for_numbers(schema.name())) {
+    ++waits;
+    refuse(open, schema.name());
+  }
   std::unordered_map<c10::TensorImpl*, Tensor> original;
   for (IValue& value : arguments)
     value = map_tensors(value, [&](const Tensor& tensor) {
@@ -191,37 +213,19 @@ void compute(const c10::OperatorHandle& operation, Stack* stack) {
       original[host.unsafeGetTensorImpl()] = tensor;
       return host;
     });
-  bool waiting = false;
-  for (const char* name : {"_local_scalar_dense", "equal", "nonzero"})
-    waiting |= schema.name() == std::string("aten::") + name;
-  waits += waiting;
-  if (open) {
-    refuse(waiting, schema.name());
-    for (size_t i = 0; i < count; ++i)
-      if (writes(schema.arguments()[i]))
-        for (const Tensor& each : tensors_of(arguments[i]))
-          open->before.emplace_back(each, each.clone());
-  }
-  Stack results = arguments;
-  run_on_host(operation, &results);
-  if (open) open->steps.push_back({operation, arguments, results});
-  for (const IValue& value : results)
+  for (const IValue& value : run(operation, arguments))
     stack->push_back(map_tensors(value, [&](const Tensor& host) {
       auto found = original.find(host.unsafeGetTensorImpl());
       if (found == original.end()) return seen_from(CUDA0, host);
-      const Tensor& tensor = found->second;
+      const Tensor& tensor = found->second;  // a result may have given it a size
       if (tensor.sizes() != host.sizes()) tensor.resize_(host.sizes());
       if (tensor.data_ptr() != host.data_ptr()) tensor.copy_(seen_from(CUDA0, host));
       return tensor;
     }));
 }
 
-void fallback(const c10::OperatorHandle& operation, Stack* stack) {
-  compute(operation, stack);
-}
-
 TORCH_LIBRARY_IMPL(_, CUDA, library) {
-  library.fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+  library.fallback(torch::CppFunction::makeFromBoxedFunction<&compute>());
 }
 
 // What makes tensors, looks at them in another way, or goes between the devices
@@ -230,28 +234,23 @@ Tensor empty(IntArrayRef size, std::optional<ScalarType> type, std::optional<Lay
              std::optional<Device>, std::optional<bool>,
              std::optional<MemoryFormat> format) {
   return at::detail::empty_generic(size, &memory, DispatchKeySet(DispatchKey::CUDA),
-                               dtype_or_default(type), format);
+                                   dtype_or_default(type), format);
 }
 
-Tensor empty_strided(IntArrayRef size, IntArrayRef stride, std::optional<ScalarType> type,
-                     std::optional<Layout>, std::optional<Device>, std::optional<bool>) {
+Tensor empty_strided(IntArrayRef size, IntArrayRef stride,
+                     std::optional<ScalarType> type, std::optional<Layout>,
+                     std::optional<Device>, std::optional<bool>) {
   return at::detail::empty_strided_generic(size, stride, &memory,
-                                       DispatchKeySet(DispatchKey::CUDA),
-                                       dtype_or_default(type));
+                                           DispatchKeySet(DispatchKey::CUDA),
+                                           dtype_or_default(type));
 }
 
 Tensor& copy(Tensor& self, const Tensor& source, bool) {
   static const auto operation =
       c10::Dispatcher::singleton().findSchemaOrThrow("aten::copy_", "");
   waits += !self.is_cuda();
-  Stack arguments{on_host(self), on_host(source), false};
-  if (open) {
-    refuse(!self.is_cuda() || !source.is_cuda(), "a copy between host and device");
-    open->before.emplace_back(arguments[0].toTensor(), arguments[0].toTensor().clone());
-  }
-  Stack results = arguments;
-  run_on_host(operation, &results);
-  if (open) open->steps.push_back({operation, arguments, results});
+  if (open) refuse(!self.is_cuda() || !source.is_cuda(), "copy between the devices");
+  run(operation, {on_host(self), on_host(source), false});
   return self;
 }
 
@@ -348,10 +347,6 @@ int capture_end() {  // its number; -1 where nothing was recorded, -2 if it was 
 }
 
 void replay(int number) {
-  for (const Recorded& step : recordings[number].steps) {
-    Stack results = step.arguments;
-    run_on_host(step.operation, &results);
-    copy_results(results, step.results);
-  }
+  for (const Recorded& step : recordings[number].steps) run_again(step);
 }
 }
