@@ -44,15 +44,18 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def network(kind: str = "siren", channels: int = 1) -> nn.Module:
-    siren = Siren(2, 24, 1, channels, init="fast", generator=seeded())
-    return siren if kind == "siren" else nn.Sequential(siren)
+    if kind == "siren":
+        return Siren(2, 24, 1, channels, init="fast", generator=seeded())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(2, 24), nn.SiLU(), nn.Linear(24, channels))
 
 
-def picture(channels: int = 1) -> Signal:
+def picture(channels: int = 1, weights: torch.Tensor | None = None) -> Signal:
     """99 points, which no batch below divides."""
     coords = sirenlib.coordinate_grid(9, 11)
     waves = [(3 * coords.sum(1) + i).sin() for i in range(channels)]
-    return Signal(coords, torch.stack(waves, 1), (9, 11))
+    return Signal(coords, torch.stack(waves, 1), (9, 11), weights=weights)
 
 
 def points(count: int = 50) -> torch.Tensor:
@@ -159,7 +162,8 @@ def test_autocast_rounds_the_hidden_products_alone():
 @pytest.mark.parametrize("place", ["cpu", "cuda"])
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_signal_psnr(kind, place):
-    model, signal = network(kind, channels=3), picture(channels=3)
+    counts = (torch.arange(99.0) % 3)[:, None]
+    model, signal = network(kind, channels=3), picture(3, counts)
     wanted = sirenlib.signal_psnr(model, signal)
     found = sirenlib.signal_psnr(model.to("cuda"), signal.to(place))
     assert found == pytest.approx(wanted, abs=1e-3)
@@ -244,19 +248,27 @@ def test_fit_in_other_pieces(recipe, engine, on_cpu):
 
 
 @pytest.mark.parametrize("engine", ["eager", "graph"])
-def test_fit_inside_of_autocast(engine, on_cpu):
+def test_fit_inside_of_autocast(engine):
     """The lowered weights of its first step must not serve all the others."""
+    recipe = {"epochs": 15, "lr": 5e-3, "engine": engine, "precision": "bfloat16"}
+    _, plain = trained("cuda", **recipe)
     with torch.autocast("cuda", torch.bfloat16):
-        found, _ = trained("cuda", engine=engine, precision="bfloat16")
-    assert (found - on_cpu("bfloat16", 1)[0]).abs().max() < 2e-3
+        _, history = trained("cuda", **recipe)
+    assert history.psnr[-1] == pytest.approx(plain.psnr[-1], abs=1)
+
+
+@pytest.mark.xfail(strict=True, reason="signal_psnr takes lowered weights of before")
+def test_final_psnr_inside_of_autocast():
+    with torch.autocast("cuda", torch.bfloat16):
+        _, history = trained("cuda", epochs=15, lr=5e-3)
+    assert history.final_psnr == pytest.approx(history.psnr[-1], abs=1)
 
 
 @pytest.mark.parametrize("engine", ["eager", "graph"])
 def test_fit_of_weighted_values(engine):
     def run(device):
-        signal, model = picture(), network().to(device)
         counts = (torch.arange(99.0) % 3)[:, None]
-        weighted = Signal(signal.coords, signal.values, (9, 11), weights=counts)
+        weighted, model = picture(1, counts), network().to(device)
         recipe = {"epochs": 2, "batch_size": 32, "lr": 1e-3, "generator": seeded()}
         fit(model, weighted, engine=engine if device == "cuda" else "eager", **recipe)
         return [weight.detach() for weight in model.parameters()]
@@ -284,7 +296,7 @@ def test_generator_of_the_device():
 
 def test_fit_of_another_network():
     found, _ = trained("cuda", kind="another")
-    assert (found - trained("cpu")[0]).abs().max() < 1e-4
+    assert (found - trained("cpu", kind="another")[0]).abs().max() < 1e-4
 
 
 @pytest.fixture

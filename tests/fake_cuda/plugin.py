@@ -122,7 +122,9 @@ _found: dict[str, tuple[str, str]] = {}
 
 def pytest_runtest_logreport(report) -> None:
     if OUTCOMES in os.environ and (report.when == "call" or not report.passed):
-        text = report.longrepr[2] if report.skipped else report.longreprtext
+        skipped = isinstance(report.longrepr, tuple)  # (file, line, reason)
+        text = report.longrepr[2] if skipped else report.longreprtext
+        text = getattr(report, "wasxfail", text)
         if _found.get(report.nodeid, ("", ""))[0] != "failed":
             _found[report.nodeid] = (report.outcome, text)
 
