@@ -154,6 +154,9 @@ void require_on_device(const c10::FunctionSchema& schema, const Stack& arguments
   const bool indexing = name == "aten::index" || name.find("index_put") != name.npos;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const auto& argument = schema.arguments()[i];
+    if (arguments[i].isGenerator())
+      TORCH_CHECK(arguments[i].toGenerator().device() == CUDA0,
+                  "Expected a 'cuda' device type for generator but found 'cpu'");
     for (const Tensor& each : tensors_of(arguments[i])) {
       bool right = !each.defined() || each.is_cuda();
       right |= each.dim() == 0 && !writes(argument);
