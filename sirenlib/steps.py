@@ -153,8 +153,8 @@ class Stepper:
         except Exception as error:  # compilers raise errors of many kinds
             self.fast_model = self.model
             # What ends a capture complains last, of what went wrong before.
-            cause = error.__context__ or error
-            message = f"engine={engine!r} does not work here: {cause}"
+            before = f" ({error.__context__})" if error.__context__ else ""
+            message = f"engine={engine!r} does not work here: {error}{before}"
             if engine != "auto":
                 raise ValueError(f"{message} (use engine='eager')") from error
             warnings.warn(

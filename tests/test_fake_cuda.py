@@ -259,7 +259,6 @@ def test_fit_inside_of_autocast(engine):
     assert history.psnr[-1] == pytest.approx(plain.psnr[-1], abs=1)
 
 
-@pytest.mark.xfail(strict=True, reason="signal_psnr takes lowered weights of before")
 def test_final_psnr_inside_of_autocast():
     with torch.autocast("cuda", torch.bfloat16):
         _, history = trained("cuda", epochs=15, lr=5e-3)
