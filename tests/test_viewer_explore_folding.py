@@ -15,7 +15,7 @@ from sirenlib import theory
 from sirenlib.viewer import explore_folding
 
 ALT = "A sine with a level, and the histogram of its values."
-SCRIPTS = ["frame", "random", "folding"]
+SCRIPT = "explore_folding"
 PI = math.pi
 WHOLE, HALF = [2 * PI, 5 * PI, 12 * PI], [1.5 * PI, 7.5 * PI]
 
@@ -30,7 +30,7 @@ def chromium_page(chromium):
 @pytest.fixture(scope="module")
 def compute(chromium_page):
     def compute(body, given=None):
-        return run(chromium_page, SCRIPTS, body, given)
+        return run(chromium_page, SCRIPT, body, given)
 
     return compute
 

@@ -3,6 +3,7 @@
 import base64
 import copy
 import io
+import math
 
 import matplotlib
 import numpy as np
@@ -12,8 +13,17 @@ from torch import nn
 from ..derivatives import evaluate
 from ..metrics import psnr
 from ..signals import Signal
-from .frame import LiveOutput, png
-from .picture import COLOR_MAPS, color_tables, unit_colors
+from .frame import (
+    COLOR_MAPS,
+    LiveOutput,
+    color_tables,
+    png,
+    require_finite,
+    to_pixels,
+)
+
+LONGEST = 16383  # of a WebP picture, in pixels
+BEST = 200.0  # dB; more than 32 bits can tell, and JSON has no infinity
 
 
 def scrub_training(
@@ -31,7 +41,8 @@ def scrub_training(
         alt: what the last step shows, in a sentence.
 
     Raises:
-        ValueError: there are fewer than two steps, or the signal is no picture.
+        ValueError: there are fewer than two steps, or more than a page holds; a
+            network's numbers are not finite; or the signal is no picture.
 
     Source: chapter 8.
     """
@@ -43,57 +54,83 @@ def scrub_training(
             "channels: a picture has two axes, and 1 or 3 channels"
         )
     steps = sorted(states)
-    fields = [_fields(model, states[step], signal) for step in steps]
-    panels = [_panels(each, fields[-1], signal) for each in fields]
-    quality = [psnr(value, signal.values, signal.data_range) for value, *_ in fields]
+    rows = _rows_of_sheet(len(steps), signal.shape)
+    last = _fields(model, states, steps[-1], signal)
+    panels, quality = [], []
+    for step in steps:
+        fields = last if step == steps[-1] else _fields(model, states, step, signal)
+        quality.append(psnr(fields[0], signal.values, signal.data_range))
+        panels.append(_panels(fields, last, signal))
     spec = {
         "steps": steps,
-        "psnr": [round(each, 3) for each in quality],
+        "psnr": [round(min(each, BEST), 3) for each in quality],
         "shape": signal.shape,
-        "sheet": _address(np.concatenate(panels)),
+        "rows": rows,
+        "sheet": _address(_sheet(panels, rows)),
         "colors": color_tables(),
     }
-    return LiveOutput("scrubTraining", ["scrub"], spec, _picture(panels[-1]), alt)
+    return LiveOutput("scrub_training", spec, _picture(panels[-1]), alt)
 
 
-def _fields(model: nn.Module, state: dict, signal: Signal) -> list[np.ndarray]:
+def _rows_of_sheet(count: int, shape: tuple[int, int]) -> int:
+    """How many steps stand below each other, so that the sheet is a WebP picture."""
+    height, width = shape
+    most_rows, most_columns = LONGEST // height, LONGEST // (3 * width)
+    if count > most_rows * most_columns:
+        raise ValueError(
+            f"{count} steps of {height} x {width} pixels are too many for one page: it "
+            f"holds {most_rows * most_columns} of that size"
+        )
+    return math.ceil(count / math.ceil(count / most_rows))
+
+
+def _fields(model: nn.Module, states: dict, step: int, signal: Signal) -> list:
     """Value ``(N, c)``, length of the gradient ``(N,)`` and Laplacian ``(N,)``."""
     model = copy.deepcopy(model)
-    model.load_state_dict(state)
-    coords = signal.coords.to(next(model.parameters()).device)
+    model.load_state_dict(states[step])
+    model.float()
+    coords = signal.coords.float().to(next(model.parameters()).device)
     value, slope, laplacian = (field.cpu() for field in evaluate(model, coords))
-    return [value.numpy(), slope.norm(dim=1).numpy(), laplacian[:, 0].numpy()]
+    fields = [value.numpy(), slope.norm(dim=1).numpy(), laplacian[:, 0].numpy()]
+    require_finite(f"the network at step {step}", *fields)
+    return fields
 
 
 def _panels(fields: list, last: list, signal: Signal) -> np.ndarray:
-    """The three side by side in [0, 1], the last two without their colors yet."""
+    """The three side by side, 8 bits, the last two without their colors yet."""
     value, slope, laplacian = fields
-    slope = slope / (np.quantile(last[1], 0.99) or 1.0)
-    laplacian = 0.5 + 0.5 * laplacian / (np.quantile(np.abs(last[2]), 0.99) or 1.0)
+    longest = np.quantile(last[1], 0.99) or 1.0
+    largest = np.quantile(np.abs(last[2]), 0.99) or 1.0
     panels = [
-        unit_colors(value, signal.value_range),
-        slope[:, None],
-        laplacian[:, None],
+        to_pixels(value, signal.value_range),
+        to_pixels(slope[:, None], (0, longest)),
+        to_pixels(laplacian[:, None], (-largest, largest)),
     ]
     size = (len(value), 3)
     grids = [np.broadcast_to(each, size).reshape(*signal.shape, 3) for each in panels]
-    return np.concatenate(grids, axis=1).clip(0, 1)
+    return np.concatenate(grids, axis=1)
 
 
 def _picture(panels: np.ndarray) -> bytes:
     """The three with their colors, as a PNG file."""
-    value, slope, laplacian = np.split(panels, 3, axis=1)
+    value, *fields = np.split(panels, 3, axis=1)
     colored = [
-        matplotlib.colormaps[name](field[..., 0])[..., :3]
-        for name, field in zip(COLOR_MAPS, (slope, laplacian), strict=True)
+        to_pixels(matplotlib.colormaps[name](field[..., 0])[..., :3], (0, 1))
+        for name, field in zip(COLOR_MAPS, fields, strict=True)
     ]
     return png(np.concatenate([value, *colored], axis=1), colors=128)
 
 
-def _address(unit: np.ndarray) -> str:
-    """A picture in [0, 1] as an address that holds it. WebP loses some hundredths
-    of the range, and takes a fifth of the bytes."""
+def _sheet(panels: list[np.ndarray], rows: int) -> np.ndarray:
+    """All steps in one picture, column after column."""
+    empty = [np.zeros_like(panels[0])] * (-len(panels) % rows)
+    columns = np.split(np.concatenate([*panels, *empty]), math.ceil(len(panels) / rows))
+    return np.concatenate(columns, axis=1)
+
+
+def _address(pixels: np.ndarray) -> str:
+    """A picture as an address that holds it. WebP loses some hundredths of the range,
+    and takes a fifth of the bytes."""
     file = io.BytesIO()
-    pixels = Image.fromarray((unit * 255).round().astype(np.uint8))
-    pixels.save(file, "WEBP", quality=80, method=6)
+    Image.fromarray(pixels).save(file, "WEBP", quality=80, method=6)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,19 +1,27 @@
 """A neural picture that the reader zooms into, evaluated in the page itself."""
 
 import base64
+import copy
 
-import matplotlib
-import numpy as np
+import torch
 
-from ..files import SavedNetwork, render
+from ..files import SavedNetwork, Window, render
 from ..signals import Signal
 from ..siren import SineLayer, Siren
-from .frame import LiveOutput, base64_floats, png
+from .frame import (
+    LiveOutput,
+    base64_floats,
+    color_tables,
+    png,
+    require_finite,
+    rgb,
+    to_pixels,
+)
 
 WIDEST = 256
-COLOR_MAPS = ("viridis", "RdBu_r")
 RENDERERS = ("auto", "webgl", "cpu")
-SCRIPTS = ["algebra", "network", "shader", "processor", "picture"]
+SIDE = 384  # pixels of the picture where scripts do not run
+LONGEST = 12  # times as wide as high, or as high as wide, a picture is drawn
 
 
 def view_picture(
@@ -21,44 +29,42 @@ def view_picture(
     pixels: Signal | None = None,
     *,
     alt: str,
-    renderer: str = "auto",
+    _renderer: str = "auto",
 ) -> LiveOutput:
     """A network in the page: to zoom into, with its gradient and its Laplacian.
 
-    The weights travel in the page. A shader asks the network once for every pixel of
-    the screen; the numbers under the cursor are computed in 64 bits.
+    The weights travel in the page, in 32 bits. A shader asks the network once for every
+    pixel of the screen; the numbers under the cursor are computed in 64 bits. Where
+    there is no graphics processor the page draws slower and coarser.
 
     Args:
         model: two coordinates, 1 to 3 outputs, up to 256 wide; or what `load` returns.
-        pixels: the picture that it was fitted to, to be drawn beside it.
+        pixels: the picture that it was fitted to, to be drawn beside it. Its first and
+            its last coordinate are the corners of what is drawn, whichever is larger.
         alt: what the picture shows, in a sentence.
-        renderer: ``"webgl"``; ``"cpu"``, which is slower and coarser; or ``"auto"``,
-            which takes the second where there is no graphics processor.
 
     Raises:
-        ValueError: the network is of another kind, or an argument is wrong.
+        ValueError: the network is of another kind or not finite, or an argument is
+            wrong.
 
     Source: chapters 1 and 9.
     """
-    if renderer not in RENDERERS:
+    if _renderer not in RENDERERS:
         names = ", ".join(RENDERERS)
-        raise ValueError(f"renderer must be one of {names}, not {renderer!r}")
+        raise ValueError(f"_renderer must be one of {names}, not {_renderer!r}")
     shape, value_range, window = (64, 64), (-1.0, 1.0), ((-1.0, 1.0), (-1.0, 1.0))
     if isinstance(model, SavedNetwork):
         model, shape, value_range, window = model
+    if pixels is not None:
+        _require_signal(pixels)
+        shape, value_range = pixels.shape, pixels.value_range
     _require_picture(model, shape)
     data = None
     if pixels is not None:
-        shape, value_range = pixels.shape, pixels.value_range
-        _require_picture(model, shape)
-        if pixels.values.shape[1] != model.out_features:
-            raise ValueError(
-                f"pixels have {pixels.values.shape[1]} channels, the network has "
-                f"{model.out_features} outputs: give the picture that it was fitted to"
-            )
+        _require_channels(model, pixels)
         corners = pixels.coords[0].tolist(), pixels.coords[-1].tolist()
         window = tuple(zip(*corners, strict=True))
-        file = png(unit_colors(pixels.array(), value_range))
+        file = png(rgb(to_pixels(pixels.array(), value_range)))
         data = f"data:image/png;base64,{base64.b64encode(file).decode()}"
     spec = {
         "network": packed(model),
@@ -67,13 +73,19 @@ def view_picture(
         "window": window,
         "pixels": data,
         "colors": color_tables(),
-        "renderer": renderer,
+        "longest": LONGEST,
+        "renderer": _renderer,
     }
-    size = [max(2, round(384 * side / max(shape))) for side in shape]
-    drawn = render(model, *size, window).squeeze(-1).numpy()
-    return LiveOutput(
-        "viewPicture", SCRIPTS, spec, png(unit_colors(drawn, value_range)), alt
-    )
+    picture = _picture(model, shape, value_range, window)
+    return LiveOutput("view_picture", spec, picture, alt)
+
+
+def _require_signal(pixels: Signal) -> None:
+    if not isinstance(pixels, Signal):
+        raise ValueError(
+            f"pixels must be a Signal, not {type(pixels).__name__}: make one with "
+            "image_signal(picture), and fit the network to it"
+        )
 
 
 def _require_picture(model: Siren, shape: tuple[int, ...]) -> None:
@@ -95,33 +107,42 @@ def _require_picture(model: Siren, shape: tuple[int, ...]) -> None:
         )
 
 
-def unit_colors(picture: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
-    """Values as colors between 0 and 1: two channels are red and green."""
-    low, high = value_range
-    unit = (np.asarray(picture, dtype=float) - low) / (high - low)
-    if unit.ndim == 3 and unit.shape[2] == 2:
-        unit = np.concatenate([unit, np.zeros_like(unit[..., :1])], axis=2)
-    return unit
+def _require_channels(model: Siren, pixels: Signal) -> None:
+    channels = pixels.values.shape[1]
+    if channels != model.out_features:
+        raise ValueError(
+            f"pixels have {channels} channels, the network has {model.out_features} "
+            "outputs: give the picture that it was fitted to"
+        )
 
 
 def packed(model: Siren) -> dict:
-    """The network as it travels in a page, its weights in 32 bits."""
+    """The network as it travels in a page, its weights in 32 bits.
+
+    Raises:
+        ValueError: a weight is NaN or infinite, or becomes so in 32 bits.
+    """
     layers = [
         (layer.linear, layer.omega_0) if isinstance(layer, SineLayer) else (layer, None)
         for layer in model.net
     ]
     weights = [w for linear, _ in layers for w in (linear.weight, linear.bias)]
-    numbers = [w.detach().cpu().numpy().ravel() for w in weights]
+    flat = [weight.detach().float().cpu().flatten() for weight in weights]
+    numbers = torch.cat(flat).numpy()
+    require_finite("the network", numbers)
     return {
         "widths": [model.in_features, *(linear.out_features for linear, _ in layers)],
         "omegas": [omega_0 for _, omega_0 in layers],
-        "weights": base64_floats(np.concatenate(numbers)),
+        "weights": base64_floats(numbers),
     }
 
 
-def color_tables() -> str:
-    """256 colors for what is never negative, then 256 for what has a sign."""
-    steps = np.linspace(0, 1, 256)
-    tables = [matplotlib.colormaps[name](steps) for name in COLOR_MAPS]
-    colors = (np.concatenate(tables) * 255).round().astype(np.uint8)
-    return base64.b64encode(colors.tobytes()).decode()
+def _picture(
+    model: Siren, shape: tuple[int, int], value_range: tuple, window: Window
+) -> bytes:
+    """The value of the network, as a PNG file."""
+    if any(weight.dtype != torch.float32 for weight in model.parameters()):
+        model = copy.deepcopy(model).float()
+    sides = [max(1 / LONGEST, side / max(shape)) for side in shape]
+    drawn = render(model, *(max(2, round(SIDE * side)) for side in sides), window)
+    return png(rgb(to_pixels(drawn.numpy(), value_range)))
