@@ -1,6 +1,7 @@
 """The activation explorer: its numbers against sirenlib and NumPy, and its use."""
 
 import base64
+import functools
 import io
 import itertools
 import math
@@ -324,9 +325,14 @@ def number(text: str) -> float:
     return math.nan if text == "–" else float(text)
 
 
+@functools.cache
+def output(**start):
+    return explore_activations(**start, alt=ALT)
+
+
 @pytest.fixture
 def explorer(page):
-    show(page, explore_activations(width=256, alt=ALT))
+    show(page, output(width=256))
     return Explorer(page)
 
 
@@ -452,8 +458,7 @@ def test_fits_the_window(page):
               const plot = [...shadowRoot.querySelectorAll("svg")].pop();
               const scale = plot.clientWidth / plot.viewBox.baseVal.width;
               return scale >= 1 && scale < 1.02;
-            }""",
-            timeout=5000,
+            }"""
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     for control in page.locator("button, input").all():

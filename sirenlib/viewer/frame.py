@@ -135,7 +135,7 @@ def require_finite(name: str, *arrays: ArrayLike) -> None:
     Raises:
         ValueError: one is NaN or infinite.
     """
-    if not all(np.isfinite(array).all() for array in arrays):
+    if not all(np.isfinite(np.asarray(array)).all() for array in arrays):
         raise ValueError(
             f"{name} holds NaN or infinite numbers, which no page can draw"
         )
