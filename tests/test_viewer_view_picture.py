@@ -356,8 +356,6 @@ def test_networks_that_are_no_picture(settings, message):
 
 
 def test_wrong_arguments(trained):
-    with pytest.raises(ValueError, match="_renderer must be one of auto, webgl, cpu"):
-        view_picture(trained, alt=ALT, _renderer="gpu")
     with pytest.raises(ValueError, match="takes a Siren"):
         view_picture(torch.nn.Linear(2, 1), alt=ALT)
     with pytest.raises(ValueError, match="pixels must be a Signal, not ndarray"):

@@ -61,14 +61,7 @@ def _fitted(picture: Signal, omega_0: int) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
     model = Siren(2, 64, 1, 1, first_omega_0=omega_0, generator=generator)
     points = len(picture.coords)
-    fit(
-        model,
-        picture,
-        epochs=STEPS,
-        batch_size=points,
-        lr=2e-3,
-        generator=generator,
-    )
+    fit(model, picture, epochs=STEPS, batch_size=points, lr=2e-3, generator=generator)
     with torch.inference_mode():
         return model(picture.coords).numpy().reshape(picture.shape)
 
