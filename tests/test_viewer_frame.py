@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from browser import HARMLESS, frames, show, watched
+from browser import HARMLESS, PATIENCE, frames, show, watched
 from PIL import Image
 
 import sirenlib
@@ -256,6 +256,7 @@ def test_where_building_fails_the_picture_comes_back(chromium):
     broken = LiveOutput("frame", {}, BLACK, ALT)  # it has no function of this name
     said = []
     page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
     page.on("console", lambda line: said.append(line.text))
     page.set_content(broken.html())
     page.locator(".sirenlib[data-state=picture]").wait_for()

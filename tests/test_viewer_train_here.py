@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from browser import frames, pixels, run, show, until, watched
+from browser import PATIENCE, frames, pixels, run, show, until, watched
 from PIL import Image
 from torch import nn
 
@@ -495,6 +495,7 @@ def test_two_on_a_page_learn_apart(page):
 
 def test_where_workers_are_forbidden_the_picture_comes_back(chromium):
     page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
     rule = "worker-src 'none'"
     page.set_content(
         f'<meta http-equiv="Content-Security-Policy" content="{rule}"><main></main>'
