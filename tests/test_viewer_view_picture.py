@@ -405,8 +405,9 @@ UP = (1.0, -1.0)
 DOWN = (-1.0, 1.0)
 
 
-@pytest.mark.parametrize("renderer", ["webgl", "cpu"])
-@pytest.mark.parametrize("source", ["signal", "file"])
+@pytest.mark.parametrize(
+    "source, renderer", [("signal", "webgl"), ("signal", "cpu"), ("file", "cpu")]
+)
 @pytest.mark.parametrize("window", [(UP, UP), (UP, DOWN)], ids=["descending", "mixed"])
 def test_descending_coordinates(page, tmp_path, small, window, source, renderer):
     """The first row is above, the first column left, and both stay in a zoom."""
