@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import cover
+import lowest
 import pytest
 import sizes
 import yaml
@@ -82,6 +83,12 @@ def test_library_has_lower_bounds_only():
     listed = re.search(r"^dependencies = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)
     assert "torch>=2.2" in listed[1]
     assert not re.search("==|<|~=", listed[1])
+
+
+def test_lowest_versions_are_those_of_the_bounds():
+    found = lowest.lowest()
+    assert {"torch==2.2.*", "numpy==1.24.*", "ipywidgets==7.7.*"} <= set(found)
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+\.\*", line) for line in found)
 
 
 def test_library_is_small():
