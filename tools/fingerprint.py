@@ -179,10 +179,10 @@ def _files(name: tuple[str, ...], package: Path) -> list[Path]:
 def exports(package: Path) -> dict[str, tuple[str, ...]]:
     """For each name that ``__init__.py`` imports, its dotted origin."""
     file = package / "__init__.py"
-    statements = _parse(file.read_text("utf-8")).body if file.is_file() else []
+    code = file.read_text("utf-8") if file.is_file() else ""
     return {
         alias.asname or alias.name: (*node.module.split("."), alias.name)
-        for node in statements
+        for node in _nodes(code)
         if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module
         for alias in node.names
     }

@@ -1,6 +1,8 @@
 """What `pytest --nbval` does with the chapters on machines that are not this one."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,32 +43,34 @@ def test_numbers_are_those_of_another_processor(path):
     assert code == 0, said[-5000:]
 
 
-def notebook(folder: Path, source: str, printed: str) -> Path:
-    """A notebook of one cell beside the settings of the tests."""
-    (folder / "conftest.py").write_bytes((ROOT / "conftest.py").read_bytes())
+def notebook(path: Path, source: str, printed: str) -> Path:
+    """A notebook of one cell, which has printed something."""
     printed = new_output("stream", name="stdout", text=printed)
     cell = new_code_cell(source, outputs=[printed], execution_count=1)
-    path = folder / "tiny.ipynb"
     nbformat.write(new_notebook(cells=[cell]), path)
     return path
 
 
-def test_matplotlib_is_silent_where_its_folder_cannot_be_written(tmp_path):
-    path = notebook(tmp_path, "import matplotlib.pyplot\nprint(1)", "1\n")
-    code, said = nbval(path, tmp_path, MPLCONFIGDIR="/proc/nope")
-    assert code == 0, said
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the settings that tests and kernels start under."""
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    return tmp_path
 
 
-def test_another_number_is_seen(tmp_path):
-    path = notebook(tmp_path, "print(1)", "2\n")
-    code, said = nbval(path, tmp_path)
-    assert code == 1 and "Cell outputs differ" in said
+def test_matplotlib_is_silent_where_its_folder_cannot_be_written(folder):
+    """The second notebook shows that outputs are compared at all."""
+    notebook(folder / "silent.ipynb", "import matplotlib.pyplot\nprint(1)", "1\n")
+    notebook(folder / "wrong.ipynb", "print(1)", "2\n")
+    code, said = nbval(folder, folder, MPLCONFIGDIR="/proc/nope")
+    assert code == 1 and "1 failed, 1 passed" in said, said
+    assert re.search(r"FAILED \S*wrong.ipynb::Cell 0", said), said
 
 
 @pytest.mark.slow
-def test_other_kernels_are_asked_for(tmp_path):
+def test_other_kernels_are_asked_for(folder):
     """PyTorch takes the setting, so that the test above tries something."""
     source = "import torch\nprint(torch.backends.cpu.get_cpu_capability())"
-    path = notebook(tmp_path, source, "DEFAULT\n")
-    code, said = nbval(path, tmp_path, ATEN_CPU_CAPABILITY="default")
+    path = notebook(folder / "kernels.ipynb", source, "DEFAULT\n")
+    code, said = nbval(path, folder, ATEN_CPU_CAPABILITY="default")
     assert code == 0, said
