@@ -3,7 +3,8 @@
 The pages of the built site are put one after another into one document, in the order of
 the contents, and Chromium prints it. So the PDF has the site's typesetting, links that
 lead from chapter to chapter, and an outline. Live outputs appear as their pictures. How
-paper differs from the screen is in the last part of ``book/_vendor/book.css``.
+paper differs from the screen is in ``book/_vendor``: ``page.js`` unfolds the folds,
+the rest is in the last part of ``book.css``.
 """
 
 import sys
@@ -33,14 +34,10 @@ async ([title, pages]) => {
       if (!names.has(target)) return;
       link.setAttribute("href", anchor ? `#${target}--${anchor}` : `#${target}`);
     });
-    article.querySelectorAll("details").forEach((fold) => fold.open = true);
-    article.querySelectorAll("summary p").forEach((line) =>
-      line.textContent = line.textContent.replace(/^(Show|Hide) the s/, "S"));
     article.id = name;
     return article;
   });
   document.title = title;
-  document.documentElement.dataset.theme = "light";
   document.body.className = "paper";
   document.body.replaceChildren(...articles);
   const heads = articles.map((article, i) => {

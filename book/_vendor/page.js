@@ -7,23 +7,26 @@ window.MathJax = {
   options: { processHtmlClass: "tex2jax_process|mathjax_process|math|output_area" },
 };
 
-/* Paper is white, and nobody can unfold it. */
+/* Paper is white, and nobody can unfold it: "Show the solution" becomes "Solution". */
 {
-  let left = null;
+  const undo = [];
+
+  const change = (thing, key, value) => {
+    const old = thing[key];
+    undo.push(() => thing[key] = old);
+    thing[key] = value;
+  };
 
   addEventListener("beforeprint", () => {
-    if (left) return;
-    const { dataset } = document.documentElement;
-    const folds = [...document.querySelectorAll("details:not([open])")];
-    left = { theme: dataset.theme, folds };
-    dataset.theme = "light";
-    folds.forEach((fold) => fold.open = true);
+    change(document.documentElement.dataset, "theme", "light");
+    for (const fold of document.querySelectorAll("details")) change(fold, "open", true);
+    for (const line of document.querySelectorAll("summary p")) {
+      const what = line.textContent.replace(/^(Show|Hide) the /, "");
+      change(line, "textContent", what.charAt(0).toUpperCase() + what.slice(1));
+    }
   });
 
   addEventListener("afterprint", () => {
-    if (!left) return;
-    document.documentElement.dataset.theme = left.theme;
-    left.folds.forEach((fold) => fold.open = false);
-    left = null;
+    while (undo.length) undo.pop()();
   });
 }

@@ -367,31 +367,36 @@ def test_live_outputs_have_the_dark_ground_of_the_page(chromium, site):
 # What is on the paper: an event of ours follows those of the page.
 ON_PAPER = """() => addEventListener("beforeprint", () => {
   const all = (selector) => [...document.querySelectorAll(selector)];
-  const seen = (each) => each.checkVisibility({ contentVisibilityAuto: true });
+  const seen = (each) => each.checkVisibility(
+    { contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true });
   window.paper = {
     colors: [...new Set(all("article :is(h1, h2, p, li, td, pre, span)").filter(seen)
       .map((each) => getComputedStyle(each).color))],
     folded: all("article details:not([open])").length,
-    solutions: all("article details pre").filter(seen).length,
+    blank: all("article details pre").filter((each) => !seen(each)).length,
+    folds: all("article summary p").filter(seen).map((each) => each.textContent),
   };
 })"""
-AFTER = """() => [document.documentElement.dataset.theme,
-  document.querySelectorAll("article details[open]").length]"""
+STATE = """() => [document.documentElement.dataset.theme,
+  document.querySelectorAll("article details[open]").length,
+  document.querySelector("article summary p").textContent]"""
 
 
 @slow
 def test_paper_is_white_and_unfolded(chromium, site):
     """Printed from the dark theme; afterwards the page is what it was."""
     page = in_the_dark(chromium, site, "03_arcsin")
-    before = page.evaluate(AFTER)
+    before = page.evaluate(STATE)
     page.evaluate(ON_PAPER)
     page.pdf()
-    paper, after = page.evaluate("() => window.paper"), page.evaluate(AFTER)
+    paper, after = page.evaluate("() => window.paper"), page.evaluate(STATE)
     page.context.close()
     pale = [each for each in paper["colors"] if contrast(color(each), np.ones(3)) < 4.5]
     assert len(paper["colors"]) > 3 and pale == []
-    assert paper["folded"] == 0 and paper["solutions"] >= 7
-    assert before == after == ["dark", 0]
+    assert (paper["folded"], paper["blank"]) == (0, 0)
+    assert paper["folds"].count("Solution") >= 3
+    assert not [each for each in paper["folds"] if "the solution" in each]
+    assert before == after and before[:2] == ["dark", 0]
 
 
 @slow
