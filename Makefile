@@ -14,9 +14,13 @@ help:  ## list the targets
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@touch $@
 
+# Sphinx leaves old pages and style sheets where they are: all of them are written anew,
+# from what it has read, in a few seconds.
 book: .venv/ready  ## build the book and print the page to open
+	rm -rf book/_build/html
 	$(BIN)/jupyter-book build book/
 	@echo "Open $(CURDIR)/book/_build/html/index.html"
+	@echo "or, for excerpts in the search: $(BIN)/python -m http.server --directory book/_build/html"
 
 pdf: book  ## print the book as one PDF, with Chromium
 	@$(BIN)/python tools/pdf.py
@@ -24,7 +28,7 @@ pdf: book  ## print the book as one PDF, with Chromium
 test: .venv/ready  ## test the library, the rules and every chapter's outputs
 	$(BIN)/python -m pytest --nbval
 
-slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal
+slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal, other kernels
 	$(BIN)/python -m pytest tests -m slow
 
 execute: .venv/ready  ## run the chapters whose outputs are stale, gather all claims

@@ -14,3 +14,16 @@ for folder in ("tools", "benchmarks", "tests"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 pytest_plugins = ["fake_cuda.plugin"]
+
+
+def pytest_configure(config) -> None:
+    """What a kernel would say on stderr is said here, before the first one starts.
+
+    Where Matplotlib's folder cannot be written it takes a temporary one, says so, and
+    names it in `MPLCONFIGDIR` for the kernels. Its list of fonts is made here, too.
+    """
+    import matplotlib.font_manager  # noqa: F401
+
+    if hasattr(config.option, "nbval"):  # it may not be installed
+        config.option.nbval_current_env = True
+        config.option.nbval_kernel_startup_timeout = 600

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
-import pdf
+import chromium
 import pytest
 from PIL import Image
 
@@ -34,7 +34,7 @@ def launched() -> Iterator:
     """A browser, or a skipped test that says what is missing."""
     with ExitStack() as stack:
         try:
-            browser = stack.enter_context(pdf.browser(*SWITCHES))
+            browser = stack.enter_context(chromium.browser(*SWITCHES))
         except FileNotFoundError as error:
             pytest.skip(str(error))
         yield browser

@@ -51,7 +51,8 @@ def set_address(url: str, root: Path = ROOT) -> None:
     edits |= dict.fromkeys(chapters(root), _chapter)
     written = {path: edit(path, url, root) for path, edit in edits.items()}
     for path, text in written.items():
-        path.write_bytes(text.encode())
+        ends = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
+        path.write_text(text, encoding="utf-8", newline=ends)
 
 
 def addresses(root: Path = ROOT) -> dict[str, str]:
@@ -76,7 +77,7 @@ _SET_UP_LINE = r'("ADDRESS = \\")([^"\\]*)(\\")'
 
 
 def _text(path: Path) -> str:
-    return path.read_bytes().decode()
+    return path.read_text(encoding="utf-8")
 
 
 def _replace(pattern: str, value: str, text: str, path: Path) -> str:

@@ -2,8 +2,8 @@
 
 ``python tools/execute.py`` runs what is stale, ``--all`` everything, and chapters
 that are named run in any case. A chapter with an error in it stays as it was. At the
-end the pages of all claims and of the benchmarks, and the live parts of the first page,
-are written anew.
+end the pages of all claims and of the benchmarks, the library's size in the reference,
+and the live parts of the first page are written anew.
 """
 
 import argparse
@@ -13,15 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-import claims
-import cover
 import nbformat
-import tables
-from chapters import KEPT_IN_CELL, KEPT_IN_NOTEBOOK, chapters
+from chapters import chapters
 from fingerprint import PACKAGE, fingerprint, recorded_fingerprint
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
+from rules import KEPT_IN_CELL, KEPT_IN_NOTEBOOK
 
 # No version in it: another Python would make a diff of every chapter.
 LANGUAGE = {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"}
@@ -79,6 +77,17 @@ def tidy(notebook: NotebookNode) -> None:
             del node.metadata[key]
 
 
+def write_pages() -> None:
+    """Write anew what is made from the chapters, the records and the library."""
+    import claims  # imported late: PyTorch takes seconds
+    import cover
+    import sizes
+    import tables
+
+    for tool in (claims, tables, sizes, cover):
+        tool.write()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="run the fresh ones too")
@@ -93,9 +102,7 @@ def main() -> None:
         print(path.name, end=" ", flush=True)
         execute(path)
         print(f"{time.perf_counter() - start:.1f} s")
-    claims.write()
-    tables.write()
-    cover.write()
+    write_pages()
 
 
 if __name__ == "__main__":

@@ -3,27 +3,19 @@
 The pages of the built site are put one after another into one document, in the order of
 the contents, and Chromium prints it. So the PDF has the site's typesetting, links that
 lead from chapter to chapter, and an outline. Live outputs appear as their pictures. How
-paper differs from the screen is in the last part of ``book/_vendor/book.css``.
+paper differs from the screen is in ``book/_vendor``: ``page.js`` unfolds the folds,
+the rest is in the last part of ``book.css``.
 """
 
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 from chapters import ROOT
+from chromium import browser
 
 SITE = ROOT / "book" / "_build" / "html"
 PDF = ROOT / "book" / "_build" / "sine-networks.pdf"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-NO_PLAYWRIGHT = "Playwright is missing: pip install -r requirements.txt"
-NO_CHROMIUM = (
-    "Chromium is missing: `apt-get install chromium` on Debian, or "
-    "`python -m playwright install chromium` anywhere"
-)
 
 # Runs in a page of the site. Addresses inside the book become anchors of the one
 # document; each carries its page's name, since headings recur from page to page.
@@ -42,14 +34,10 @@ async ([title, pages]) => {
       if (!names.has(target)) return;
       link.setAttribute("href", anchor ? `#${target}--${anchor}` : `#${target}`);
     });
-    article.querySelectorAll("details").forEach((fold) => fold.open = true);
-    article.querySelectorAll("summary p").forEach((line) =>
-      line.textContent = line.textContent.replace(/^(Show|Hide) the s/, "S"));
     article.id = name;
     return article;
   });
   document.title = title;
-  document.documentElement.dataset.theme = "light";
   document.body.className = "paper";
   document.body.replaceChildren(...articles);
   const heads = articles.map((article, i) => {
@@ -97,27 +85,6 @@ def page_names() -> list[str]:
         entry["file"] for part in contents["parts"] for entry in part["chapters"]
     ]
     return [contents["root"], *chapters]
-
-
-@contextmanager
-def browser(*switches: str) -> Iterator:
-    """The system's Chromium, or the one that Playwright has installed.
-
-    Raises:
-        FileNotFoundError: it is missing, or Playwright is; the message says what to do.
-    """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        raise FileNotFoundError(NO_PLAYWRIGHT) from None
-    with sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-        if path is None and not Path(playwright.chromium.executable_path).exists():
-            raise FileNotFoundError(NO_CHROMIUM)
-        launch = playwright.chromium.launch
-        chromium = launch(executable_path=path, args=switches)
-        yield chromium
-        chromium.close()
 
 
 if __name__ == "__main__":

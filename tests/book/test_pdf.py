@@ -10,6 +10,7 @@ import nbformat
 import pdf
 import pytest
 from chapters import ROOT, chapters
+from chromium import NAMES, NO_CHROMIUM, browser
 from pypdf import PdfReader
 from pypdf.generic import Destination
 
@@ -23,8 +24,8 @@ def run(*arguments, **settings) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def book(site, tmp_path_factory):
-    if not any(map(shutil.which, pdf.CHROMIUM)):
-        pytest.skip(pdf.NO_CHROMIUM)
+    if not any(map(shutil.which, NAMES)):
+        pytest.skip(NO_CHROMIUM)
     path = tmp_path_factory.mktemp("pdf") / "book.pdf"
     done = run(site, path)
     assert (done.returncode, done.stdout.strip()) == (0, str(path)), done.stderr
@@ -124,12 +125,12 @@ def test_what_is_missing_is_said(tmp_path, monkeypatch):
     assert done.stderr.strip() == f"index.html is not in {tmp_path}: run `make book`"
 
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
-    with pytest.raises(FileNotFoundError, match="pip install"), pdf.browser():
+    with pytest.raises(FileNotFoundError, match="pip install"), browser():
         pass
 
 
 def test_missing_chromium_is_said(tmp_path):
-    code = "import pdf\nwith pdf.browser(): pass"
+    code = "import chromium\nwith chromium.browser(): pass"
     empty = {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -138,7 +139,7 @@ def test_missing_chromium_is_said(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert pdf.NO_CHROMIUM in done.stderr
+    assert NO_CHROMIUM in done.stderr
 
 
 def test_pages_are_in_the_order_of_the_contents():

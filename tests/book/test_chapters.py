@@ -9,9 +9,10 @@ from pathlib import Path
 import execute
 import nbformat
 import pytest
-from chapters import ENDING, FORBIDDEN_CODE, RULES, chapters, problems, set_up_cell
-from fingerprint import bare, fingerprint, recorded_fingerprint
+from chapters import ROOT, chapters, set_up_cell
+from fingerprint import bare, fingerprint, recorded_fingerprint, sources
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from rules import ENDING, FORBIDDEN_CODE, RULES, problems
 
 EVERY_CHAPTER = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 
@@ -313,18 +314,32 @@ def test_every_rule_is_shown_to_fail():
 # The fingerprint, on a toy package
 
 
+# The second import is for type checkers, as where names are imported when asked for.
+EXPORTS = "from .view import view\nif False:\n    from .other import o\n"
+
+
 @pytest.fixture
 def toy(tmp_path):
-    """A repository with a package: siren uses signals, and nothing uses theory."""
+    """A repository with a package: siren uses signals, and nothing uses theory.
+
+    One viewer has a style and needs three scripts. The other one is not behind it.
+    """
     texts = {
         "sirenlib/__init__.py": "from .checks import check\nfrom .siren import S\n",
         "sirenlib/checks.py": "def check(): return 1\n",
         "sirenlib/siren.py": 'def S():\n    """Old."""\n    from . import signals\n',
         "sirenlib/signals.py": "# Old.\nx = 1\n",
         "sirenlib/theory.py": "x = 1\n",
-        "sirenlib/viewer/__init__.py": "from ..checks import check\n",
-        "sirenlib/viewer/viewer.js": "x = 1\n",
-        "benchmarks/results/run.json": "{}",
+        "sirenlib/viewer/__init__.py": EXPORTS,
+        "sirenlib/viewer/view.py": "from ..checks import check\ndef view(): pass\n",
+        "sirenlib/viewer/view.css": "a {}\n",
+        "sirenlib/viewer/view.js": "/* needs: network numbers */\nx = 1\n",
+        "sirenlib/viewer/network.js": "/* needs: algebra */\nx = 1\n",
+        "sirenlib/viewer/numbers.js": "x = 1\n",
+        "sirenlib/viewer/algebra.js": "x = 1\n",
+        "sirenlib/viewer/other.py": "from ..theory import x\no = 1\n",
+        "sirenlib/viewer/other.js": "/* needs: numbers */\nx = 1\n",
+        "benchmarks/results/run.json": "{\n}",
     }
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -368,17 +383,60 @@ def test_fingerprint_leaves_out_what_says_nothing(toy):
     assert fingerprint(other, toy) == before
 
 
-def test_fingerprint_follows_code_viewer_and_recordings(toy):
-    code = "from sirenlib import viewer\nrecorded('run')"
+def test_fingerprint_follows_code_and_recordings(toy):
+    code = "recorded('run')"
     hashes = {fingerprint(toy_chapter(code), toy)}
     hashes.add(fingerprint(toy_chapter(code + "\nprint(1)"), toy))
-    for name in ("sirenlib/viewer/viewer.js", "sirenlib/checks.py"):
-        (toy / name).write_text("x = 3\n")
-        hashes.add(fingerprint(toy_chapter(code), toy))
+    hashes.add(fingerprint(toy_chapter(code, "print(1)"), toy))
     for name in ("run.json", "run_panels.png"):
         (toy / "benchmarks/results" / name).write_text("[]")
         hashes.add(fingerprint(toy_chapter(code), toy))
-    assert len(hashes) == 6
+    assert len(hashes) == 5
+
+
+VIEW = ["checks.py"]
+VIEW += [f"viewer/{name}" for name in ("algebra.js", "network.js", "numbers.js")]
+VIEW += [f"viewer/{name}" for name in ("view.css", "view.js", "view.py")]
+OTHER = ["theory.py", "viewer/numbers.js", "viewer/other.js", "viewer/other.py"]
+
+
+@pytest.mark.parametrize(
+    ("code", "files"),
+    [
+        ("from sirenlib.viewer import view", VIEW),
+        ("from sirenlib.viewer.view import view", VIEW),
+        ("import sirenlib.viewer.view", VIEW),
+        ("from sirenlib.viewer import o", OTHER),
+        ("from sirenlib import viewer", {*VIEW, *OTHER, "viewer/__init__.py"}),
+        ("import sirenlib\nsirenlib.viewer.o", {*VIEW, *OTHER, "viewer/__init__.py"}),
+        ("import os, sirenlib as s\nfrom sirenlib import nothing\nos.S", []),
+    ],
+)
+def test_viewer_brings_its_scripts_and_no_other(code, files, toy):
+    package = toy / "sirenlib"
+    found = [str(file.relative_to(package)) for file in sources(code, package)]
+    assert found == sorted(files)
+    before = fingerprint(toy_chapter(code), toy)
+    for number, name in enumerate(files):
+        (package / name).write_text((package / name).read_text() + f"y = {number}\n")
+        after = fingerprint(toy_chapter(code), toy)
+        assert after != before, name
+        before = after
+
+
+def test_every_script_is_behind_a_viewer():
+    """Else a line of needs is missing, or nothing reads it."""
+    folder = ROOT / "sirenlib" / "viewer"
+    scripts = {file for file in folder.iterdir() if file.suffix in (".js", ".css")}
+    assert scripts <= set(sources("from sirenlib import viewer", ROOT / "sirenlib"))
+
+
+def test_ends_of_lines_do_not_count(toy):
+    code = "from sirenlib.viewer import view\nrecorded('run')"
+    before = fingerprint(toy_chapter(code), toy)
+    for path in toy.rglob("*.*"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert fingerprint(toy_chapter(code), toy) == before
 
 
 def test_bare_keeps_strings_that_are_not_docstrings():

@@ -5,6 +5,7 @@ import time
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import numpy as np
 import prose
@@ -34,6 +35,16 @@ FOREIGN = {
     "aria-required-children": 'class="citation-list"',
 }
 
+# True once MathJax is done, where a page has it.
+TYPESET = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
+# Fonts are there, no color is on its way to another, and two pictures have been drawn.
+SETTLED = """async () => {
+  await document.fonts.ready;
+  await Promise.allSettled(document.getAnimations().map((each) => each.finished));
+  const drawn = () => new Promise((then) => requestAnimationFrame(then));
+  await drawn();
+  await drawn();
+}"""
 # Asked of a page once it is loaded.
 LOOK = """() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
@@ -102,17 +113,18 @@ def open_page(chromium, address: str, viewport: dict, **settings):
     """A loaded page, its formulas typeset; what it asked for and what it said."""
     context = chromium.new_context(offline=True, viewport=viewport, **settings)
     page = context.new_page()
+    page.set_default_timeout(120_000)
     page.asked, page.said = [], listen(page)
     page.on("request", lambda request: page.asked.append(request.url))
     page.goto(address)
-    page.wait_for_function("() => window.MathJax?.startup?.promise ?? true")
+    page.wait_for_function(TYPESET)
     return page
 
 
 def visit(chromium, address: str) -> SimpleNamespace:
     """What a reader at a desk gets."""
     page = open_page(chromium, address, DESK)
-    page.wait_for_timeout(100)
+    page.evaluate(SETTLED)
     seen = SimpleNamespace(**page.evaluate(LOOK))
     seen.outside = [url for url in page.asked if not re.match("file:|data:|blob:", url)]
     seen.files = {url.split("?")[0] for url in page.asked if url.startswith("file:")}
@@ -141,7 +153,7 @@ def violations(chromium, address: str) -> dict[str, list]:
         page.evaluate(
             "(theme) => document.documentElement.dataset.theme = theme", theme
         )
-        page.wait_for_timeout(50)
+        page.evaluate(SETTLED)
         only = {"runOnly": ["color-contrast"]} if theme == "dark" else {}
         result = page.evaluate(
             "(options) => axe.run('article', options)",
@@ -348,6 +360,77 @@ def test_live_outputs_have_the_dark_ground_of_the_page(chromium, site):
     assert found["plate"] == "rgba(0, 0, 0, 0)"
     assert found["color"] == found["around"]
     assert (found["filter"], found["ground"]) == ("none", "rgb(255, 255, 255)")
+
+
+# Paper, and hosts that allow less
+
+
+# What is on the paper: an event of ours follows those of the page.
+ON_PAPER = """() => addEventListener("beforeprint", () => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const seen = (each) => each.checkVisibility(
+    { contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true });
+  window.paper = {
+    colors: [...new Set(all("article :is(h1, h2, p, li, td, pre, span)").filter(seen)
+      .map((each) => getComputedStyle(each).color))],
+    folded: all("article details:not([open])").length,
+    blank: all("article details pre").filter((each) => !seen(each)).length,
+    folds: all("article summary p").filter(seen).map((each) => each.textContent),
+  };
+})"""
+STATE = """() => [document.documentElement.dataset.theme,
+  document.querySelectorAll("article details[open]").length,
+  document.querySelector("article summary p").textContent]"""
+
+
+@slow
+def test_paper_is_white_and_unfolded(chromium, site):
+    """Printed from the dark theme; afterwards the page is what it was."""
+    page = in_the_dark(chromium, site, "03_arcsin")
+    before = page.evaluate(STATE)
+    page.evaluate(ON_PAPER)
+    page.pdf()
+    paper, after = page.evaluate("() => window.paper"), page.evaluate(STATE)
+    page.context.close()
+    pale = [each for each in paper["colors"] if contrast(color(each), np.ones(3)) < 4.5]
+    assert len(paper["colors"]) > 3 and pale == []
+    assert (paper["folded"], paper["blank"]) == (0, 0)
+    assert paper["folds"].count("Solution") >= 3
+    assert not [each for each in paper["folds"] if "the solution" in each]
+    assert before == after and before[:2] == ["dark", 0]
+
+
+@slow
+def test_formulas_are_set_where_pages_may_hold_no_scripts(chromium, site):
+    """A strict Content-Security-Policy. Live outputs are their pictures there."""
+    context = chromium.new_context(viewport=DESK)
+    page = context.new_page()
+
+    def answer(route):
+        path = site / urlsplit(route.request.url).path.lstrip("/")
+        policy = {"Content-Security-Policy": "script-src 'self'"}
+        route.fulfill(path=path, headers=policy) if path.is_file() else route.abort()
+
+    page.route("**/*", answer)
+    page.goto("http://book.example/03_arcsin.html")
+    page.wait_for_function(TYPESET)
+    seen = page.evaluate(LOOK)
+    context.close()
+    assert seen["typeset"] == seen["formulas"] > 0 and seen["wrong"] == []
+    assert seen["live"] == ["picture"]
+
+
+@slow
+@pytest.mark.parametrize("name", ["03_arcsin", "references"])
+def test_formulas_without_scripts_are_explained(name, chromium, site):
+    context = chromium.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(address(site, name))
+    said = page.evaluate(
+        "() => getComputedStyle(document.querySelector('article'), '::before').content"
+    )
+    context.close()
+    assert ("JavaScript" in said) == (name == "03_arcsin")
 
 
 # What these tests look for is found where it is

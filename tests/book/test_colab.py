@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -144,6 +145,13 @@ def versions(python: Path) -> dict[str, str]:
         [python, "-m", "pip", "list", "--format=freeze"], text=True
     )
     return dict(line.split("==") for line in listed.splitlines())
+
+
+def test_wheel_has_what_is_not_python(wheel):
+    files = zipfile.ZipFile(wheel).namelist()
+    wanted = ["py.typed", "viewer/frame.css", "viewer/frame.js", "results/steps.json"]
+    assert {f"sirenlib/{name}" for name in wanted} <= set(files)
+    assert not [name for name in files if name.startswith(("tests", "tools", "book"))]
 
 
 def only_set_up(address: str = ""):

@@ -3,26 +3,33 @@
 import ast
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import cover
+import lowest
 import pytest
+import sizes
 import yaml
 from address import addresses, set_address
 from chapters import ROOT, chapters, set_up_cell
-from fingerprint import bare, imported
+from fingerprint import imported
 
 ORDER = [
-    "environment",
+    "micro",
     "arguments",
+    "environment",
     "signals",
+    "images",
     "metrics",
     "checks",
     "theory",
     "initialization",
     "siren",
     "derivatives",
+    "evaluation",
     "files",
+    "checkpoints",
     "steps",
     "fitting",
     "records",
@@ -78,27 +85,38 @@ def test_library_has_lower_bounds_only():
     assert not re.search("==|<|~=", listed[1])
 
 
-def test_library_is_small():
-    """Below 1,500 lines of code, and 500 for the pages that are alive.
+def test_lowest_versions_are_those_of_the_bounds():
+    found = lowest.lowest()
+    assert {"torch==2.2.*", "numpy==1.24.*", "ipywidgets==7.7.*"} <= set(found)
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+\.\*", line) for line in found)
 
-    Comments, docstrings and blank lines do not count.
-    """
-    lines = {True: 0, False: 0}
-    for path in LIBRARY:
-        code = bare(path.read_text("utf-8")).split("\n")
-        lines["viewer" in path.parts] += len(code)
-    assert lines[False] < 1500 and lines[True] < 500
+
+def test_library_is_small():
+    counted = sizes.lines()
+    assert 0 < counted["core"] < sizes.LIMIT
+    assert sum(counted.values()) == sum(map(sizes.code_lines, LIBRARY))
+
+
+def test_reference_has_the_size_of_the_library():
+    page = (ROOT / "book" / "reference.md").read_text("utf-8")
+    assert sizes.sentence() in page, "the size is stale: run `make execute`"
+
+
+def test_size_is_written_between_its_marks(tmp_path):
+    (tmp_path / "book").mkdir()
+    page = tmp_path / "book" / "reference.md"
+    page.write_text(f"Before.\n\n{sizes.BEGIN}Old.\n{sizes.END}\nAfter.\n")
+    for _ in range(2):
+        sizes.write(tmp_path)
+        text = page.read_text("utf-8")
+        assert text.startswith("Before.") and text.endswith("After.\n")
+        assert sizes.sentence() in text and "Old." not in text
 
 
 def test_lines_of_the_scripts_are_short():
     scripts = (ROOT / "sirenlib" / "viewer").glob("*.[jc]s*")
     lines = [line for path in scripts for line in path.read_text("utf-8").splitlines()]
     assert lines and [line for line in lines if len(line) > 90] == []
-
-
-def test_library_lines_are_short():
-    lines = [line for path in LIBRARY for line in path.read_text("utf-8").splitlines()]
-    assert [line for line in lines if len(line) > 88] == []
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
@@ -110,6 +128,21 @@ def test_imports_go_from_later_modules_to_earlier_ones(path):
     parts = {file.relative_to(ROOT / "sirenlib").parts[0] for file in files}
     names = {part.removesuffix(".py") for part in parts} - {"__init__", module}
     assert names <= set(ORDER[: ORDER.index(module)])
+
+
+def test_clone_of_git_for_windows_has_the_same_bytes(tmp_path):
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("no clone, or no Git")
+    found = []
+    for ends in ("true", "false"):
+        settings = ["-c", f"core.autocrlf={ends}", "-c", "core.eol=native"]
+        command = ["git", "clone", "-q", "--depth", "1", *settings, ROOT.as_uri(), ends]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        files = contents(tmp_path / ends)
+        found.append({p: t for p, t in files.items() if p.parts[0] != ".git"})
+    assert len(found[0]) > 100 and found[0] == found[1]
+    crlf = [path for path, text in found[0].items() if b"\r\n" in text]
+    assert {path.suffix for path in crlf} <= {".png", ".pt", ".woff"}
 
 
 def test_no_file_names_a_path_of_one_machine():
@@ -143,7 +176,11 @@ def copy(tmp_path):
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_every_place_has_the_same_address():
@@ -160,6 +197,22 @@ def test_address_is_set_everywhere_and_taken_back(copy):
     assert contents(copy) == once
     set_address("", copy)
     assert contents(copy) == before
+
+
+def test_address_keeps_the_ends_of_the_lines(copy):
+    plain = contents(copy)
+    set_address(URL, copy)
+    with_address = contents(copy)
+    for path, text in plain.items():
+        (copy / path).write_bytes(text.replace(b"\n", b"\r\n"))
+    set_address(URL, copy)
+    found = {
+        path: text.replace(b"\r\n", b"\n") for path, text in contents(copy).items()
+    }
+    assert found == with_address
+    assert all(
+        text.count(b"\n") == text.count(b"\r\n") for text in contents(copy).values()
+    )
 
 
 def test_address_gives_launch_buttons_and_links(copy):
