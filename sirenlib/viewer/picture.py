@@ -112,7 +112,7 @@ def packed(model: Siren) -> dict:
         for layer in model.net
     ]
     weights = [w for linear, _ in layers for w in (linear.weight, linear.bias)]
-    numbers = [w.detach().cpu().numpy().ravel() for w in weights]
+    numbers = [w.detach().cpu().float().numpy().ravel() for w in weights]
     return {
         "widths": [model.in_features, *(linear.out_features for linear, _ in layers)],
         "omegas": [omega_0 for _, omega_0 in layers],
