@@ -62,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 when it worked, 2 after a one-line error, 130 when it was stopped.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot print
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(arguments)
         return options.run(options) or 0
