@@ -42,6 +42,9 @@ from .steps import CHOICES
 
 # What PyTorch says on a CPU, on Linux and on Windows, in a plain RuntimeError.
 NO_MEMORY = ("can't allocate memory", "not enough memory")
+# What a file of ours has at its beginning, so that it may be written again.
+PNG_MARK = b"tEXtSoftware\0sirenlib"
+PAGE_MARK = b'<div class="sirenlib" data-key='
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 when it worked, 2 after a one-line error, 130 when it was stopped.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot print
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(arguments)
         return options.run(options) or 0
@@ -220,7 +226,7 @@ def render_network(options: argparse.Namespace) -> None:
     device, saved = _device(options), load(options.network)
     if len(saved.shape) != 2 or saved.model.out_features not in (1, 3):
         raise ValueError(f"{options.network} is the network of no picture")
-    _require_free_file(options.out)
+    _require_free_file(options.out, PNG_MARK)
     window = saved.window
     if options.window:
         top, bottom, left, right = options.window
@@ -259,7 +265,7 @@ def view_network(options: argparse.Namespace) -> None:
     from .viewer import view_picture
 
     saved = load(options.network)
-    _require_free_file(options.out)
+    _require_free_file(options.out, PAGE_MARK)
     title = options.title or options.out.stem
     pixels = " by ".join(map(str, saved.shape))
     alt = f"{title}, learned from {pixels} pixels and drawn by a neural network."
@@ -269,16 +275,16 @@ def view_network(options: argparse.Namespace) -> None:
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
 
 
-def _require_free_file(path: Path) -> None:
-    """Raise an error where there is no folder, or a file that is none of ours."""
+def _require_free_file(path: Path, mark: bytes) -> None:
+    """Raise an error where there is no folder, or a file without our mark."""
     if not path.parent.is_dir():
         raise OSError(f"--out {path}: there is no such folder")
     if path.exists():
         with open(path, "rb") as file:
-            if b"sirenlib" not in file.read(2**16):
+            if mark not in file.read(2**16):
                 raise ValueError(
-                    f"--out {path} is there already, and sirenlib did not write it: "
-                    "choose another name"
+                    f"--out {path} is there already, and this command did not write "
+                    "it: choose another name"
                 )
 
 

@@ -95,7 +95,8 @@ def three_panels(
             `evaluate` returns them.
         shape: height and width, with product N.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(8.0, 1.0 + 2.67 * shape[0] / shape[1]))
+    tall = min(shape[0] / shape[1], 3.0)  # a taller picture is drawn narrower
+    figure, axes = plt.subplots(1, 3, figsize=(8.0, 1.0 + 2.67 * tall))
     show_picture(axes[0], value.cpu().reshape(*shape, -1), "picture")
     _colorbar(axes[0]).ax.set_visible(False)  # so that the three stand in line
     slope = gradient.cpu().norm(dim=-1).reshape(shape)

@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
+from .evaluation import place_of
 from .signals import Signal
 from .siren import Siren
 
 NETWORK = "sirenlib network 1"
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+FARTHEST = 1e30  # a coordinate whose distances are numbers in 32 bits
+PROBES = 16  # points at which a network to be saved is compared with what is saved
 
 
 class SavedNetwork(NamedTuple):
@@ -30,14 +35,15 @@ class SavedNetwork(NamedTuple):
     window: tuple[tuple[float, float], ...]
 
 
+@torch.no_grad()
 def save(model: Siren, path: str | Path, signal: Signal) -> None:
     """Write a network and the frame of the signal that it was fitted to.
 
     The file appears whole or not at all. It holds weights and numbers, no code.
 
     Raises:
-        ValueError: the model is not a `Siren`, or its layers are no longer those that
-            its arguments make.
+        ValueError: the model is not a `Siren`, or it computes no longer what its
+            arguments and weights make.
         OSError: the file cannot be written.
     """
     if not isinstance(model, Siren):
@@ -54,13 +60,27 @@ def save(model: Siren, path: str | Path, signal: Signal) -> None:
         "window": signal.corners(),
     }
     try:
-        _network(content)
+        _require_equal(model, _network(content).model, signal.coords)
     except Exception as error:
         raise ValueError(
-            "save() writes a Siren as its arguments make it, and this one has other "
-            f"parameters: use torch.save for it. ({error})"
+            "save() writes a Siren as its arguments make it, and this one has been "
+            f"changed: use torch.save for it. ({error})"
         ) from error
     write_whole(Path(path), content | {"format": NETWORK})
+
+
+def _require_equal(model: Siren, again: Siren, coords: Tensor) -> None:
+    """Raise a ValueError where what is read again would be another function."""
+    if str(model.net) != str(again.net):
+        raise ValueError("it has other layers")
+    coords = coords[:: max(1, len(coords) // PROBES)].detach()
+    given, found = (
+        each(coords.to(*place_of(each))).double().cpu() for each in (model, again)
+    )
+    size = given.nan_to_num().abs().max().item()
+    # Another device rounds in another way.
+    if not given.allclose(found, rtol=0, atol=1e-2 * size, equal_nan=True):
+        raise ValueError("it gives other values")
 
 
 def load(path: str | Path) -> SavedNetwork:
@@ -84,12 +104,16 @@ def _network(content: dict) -> SavedNetwork:
     wanted = {name: w.shape for name, w in model.state_dict().items()}
     if wanted != {name: w.shape for name, w in weights.items()}:
         raise ValueError("the weights have other names or shapes")
+    kinds = {(w.dtype, w.device.type, w.layout) for w in weights.values()}
+    if kinds not in [{(dtype, "cpu", torch.strided)} for dtype in DTYPES]:
+        raise ValueError("the weights are not of one floating type")
     model.load_state_dict(weights, assign=True)
     shape = tuple(int(length) for length in content["shape"])
     low, high = (float(edge) for edge in content["value_range"])
     window = tuple((float(first), float(last)) for first, last in content["window"])
-    edges = [low, high, *(edge for pair in window for edge in pair)]
-    if not (shape and min(shape) > 0 and low < high and all(map(math.isfinite, edges))):
+    near = all(abs(edge) < FARTHEST for pair in window for edge in pair)
+    good_range = low < high and math.isfinite(high - low)
+    if not (shape and min(shape) > 0 and good_range and near):
         raise ValueError("the frame makes no sense")
     if len(window) != fan_in:
         raise ValueError("the frame has another number of coordinates")

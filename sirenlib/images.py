@@ -48,7 +48,7 @@ def image_signal(
     if isinstance(picture, (str, Path)):
         name, picture = Path(picture).name, _read(Path(picture), size)
     elif isinstance(picture, Image.Image):
-        picture = _array(picture, size)
+        picture = _array(picture, _intermediate(picture.size, size))
     picture = np.asarray(picture)
     _require_picture(picture, name)
     unit = _unit_range(_shrunk(picture, size), name)  # (H, W, c) in [0, 1]
@@ -117,10 +117,12 @@ def _read(path: Path, size: int | None) -> np.ndarray:
             frames = getattr(image, "n_frames", 1)
             # An MPO file is a phone's photograph with its preview.
             if frames == 1 or image.format == "MPO":
-                if size is not None:  # JPEG decodes at a half, a quarter or an eighth
-                    image.draft(None, _intermediate(image.size, size))
+                lengths, edges = _intermediate(image.size, size), None
+                # JPEG decodes at a half, a quarter or an eighth, and rounds up.
+                if lengths != image.size and (draft := image.draft(None, lengths)):
+                    edges = draft[1]
                 image.load()
-                return _array(image, size)
+                return _array(image, lengths, edges)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
     except (PermissionError, MemoryError):
@@ -171,11 +173,13 @@ def _why_unread(path: Path, error: Exception) -> str:
     )
 
 
-def _array(image: Image.Image, size: int | None) -> np.ndarray:
-    """A Pillow image of any mode as an array of `_unit_range`, upright."""
+def _array(
+    image: Image.Image, lengths: tuple[int, int], edges: tuple | None = None
+) -> np.ndarray:
+    """A Pillow image of any mode as an array for `_unit_range`, upright."""
     # Smaller first: turning and converting copy every pixel.
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
-        image = _box(image, size)
+        image = _box(image, lengths, edges)
     return np.asarray(_plain_mode(ImageOps.exif_transpose(image)))
 
 
@@ -187,30 +191,41 @@ def _plain_mode(image: Image.Image) -> Image.Image | np.ndarray:
         # One gray may stand for "transparent". On white that is white.
         return gray if clear is None else np.where(gray == clear, 65535, gray)
     gray = image.mode in ("1", "L", "LA", "La")
+    if image.mode == "F":
+        return image
     if image.has_transparency_data:
         return image.convert("LA" if gray else "RGBA")
-    if image.mode in ("L", "RGB", "F"):
+    if image.mode in ("L", "RGB"):
         return image
     return image.convert("L" if gray else "RGB")
 
 
-def _intermediate(lengths: tuple[int, int], size: int) -> tuple[int, int]:
-    """Width and height before the last, anti-aliased step; as they are if small."""
-    scale = SHRINK * size / max(lengths)
-    if 2 * scale > 1:
-        return lengths
+def _target(lengths: tuple[int, int], size: int) -> tuple[int, int]:
+    """The two lengths at that size of the longer one."""
+    scale = size / max(lengths)
     return tuple(max(1, round(length * scale)) for length in lengths)
 
 
-def _box(image: Image.Image, size: int | None) -> Image.Image:
+def _intermediate(lengths: tuple[int, int], size: int | None) -> tuple[int, int]:
+    """The two lengths before the last, anti-aliased step; as they are if small."""
+    if size is None or 2 * SHRINK * size > max(lengths):
+        return lengths
+    return tuple(SHRINK * length for length in _target(lengths, size))
+
+
+def _box(
+    image: Image.Image, lengths: tuple[int, int], edges: tuple | None = None
+) -> Image.Image:
     """A much larger picture averaged down, pixel areas exact, in the file's integers.
+
+    It fills the pixels up to ``edges`` (left, top, right, bottom), by default all.
 
     The last step alone would blur the whole of it with a kernel as wide as the factor.
     """
-    if size is None or (lengths := _intermediate(image.size, size)) == image.size:
+    if image.size == lengths:
         return image
     exif = image.getexif()
-    smaller = image.resize(lengths, Image.Resampling.BOX)
+    smaller = image.resize(lengths, Image.Resampling.BOX, edges)
     smaller.getexif().update(exif)  # resize drops the rotation
     return smaller
 
@@ -218,16 +233,17 @@ def _box(image: Image.Image, size: int | None) -> Image.Image:
 def _shrunk(array: np.ndarray, size: int | None) -> np.ndarray:
     """An array averaged down like `_box`."""
     height, width = array.shape[:2]
-    if size is None or _intermediate((width, height), size) == (width, height):
+    lengths = _intermediate((width, height), size)
+    if lengths == (width, height):
         return array
     if array.ndim == 3 and array.shape[2] in (2, 4) and array.dtype != np.uint8:
         array = _unit_range(array, "the array")  # on white before colors are mixed
     if array.dtype == np.uint8:
-        return np.asarray(_box(Image.fromarray(array.squeeze()), size))
+        return np.asarray(_box(Image.fromarray(array.squeeze()), lengths))
     top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1
     channels = np.atleast_3d(array)
     means = [
-        np.asarray(_box(Image.fromarray(each.astype(np.float32) / top), size))
+        np.asarray(_box(Image.fromarray(each.astype(np.float32) / top), lengths))
         for each in np.moveaxis(channels, -1, 0)
     ]
     return np.stack(means, axis=-1)
@@ -256,6 +272,6 @@ def _unit_range(array: np.ndarray, name: str) -> np.ndarray:
 def _resize(unit: np.ndarray, size: int) -> np.ndarray:
     from skimage.transform import resize  # imported late: it takes half a second
 
-    scale = size / max(unit.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in unit.shape[:2])
-    return resize(unit, (height, width), anti_aliasing=scale < 1).clip(0, 1)
+    smaller = size < max(unit.shape[:2])
+    lengths = _target(unit.shape[:2], size)
+    return resize(unit, lengths, anti_aliasing=smaller).clip(0, 1)

@@ -218,4 +218,4 @@ def _top_share(signal: Signal, axis: int) -> float:
     below = np.cumsum(power)
     if below[-1] == 0:  # constant along this axis
         return 1.0
-    return (np.searchsorted(below, 0.999 * below[-1]) + 1) / len(power)
+    return float(np.searchsorted(below, 0.999 * below[-1]) + 1) / len(power)

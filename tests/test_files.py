@@ -1,26 +1,34 @@
 """Networks in files: what comes back, what is refused, and drawing them again."""
 
+import json
 import math
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from devices import devices
+from measuring import ROOT, measured, needs_fork
 from torch import nn
 
 from sirenlib import (
     Signal,
     Siren,
     coordinate_grid,
+    evaluate,
     files,
+    fit,
     image_signal,
     load,
     render,
     save,
+    signal_psnr,
 )
-from sirenlib.evaluation import chunk_of
+from sirenlib.evaluation import LARGEST, chunk_of
+from sirenlib.signals import grid_between
 
 
 def picture(height=12, width=9, **options):
@@ -108,6 +116,82 @@ def test_saved_window_draws_the_picture_that_was_fitted(path, centers, keep_aspe
     assert torch.allclose(drawn, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "window", [((1.0, -1.0), (-1.0, 1.0)), ((0.5, -0.5), (3.0, 2.0))]
+)
+def test_picture_whose_coordinates_descend_is_not_turned(path, window):
+    values = picture().values
+    axes = [(*edges, count) for edges, count in zip(window, (12, 9), strict=True)]
+    signal = Signal(grid_between(axes), values, (12, 9))
+    model = network(init="fast")
+    fit(model, signal, epochs=3, lr=1e-3)
+    save(model, path, signal)
+    saved = load(path)
+    assert saved.window == window
+    drawn = render(saved.model, *saved.shape, window=saved.window)
+    expected = model(signal.coords).detach().reshape(12, 9, 1)
+    assert torch.allclose(drawn, expected, atol=1e-5)
+    assert not torch.allclose(drawn.flip(0), expected, atol=1e-2)
+
+
+HALF = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, *HALF])
+def test_network_of_every_floating_type_is_kept_and_drawn(path, dtype):
+    model, signal = network().to(dtype), picture()
+    save(model, path, signal)
+    saved = load(path)
+    assert {w.dtype for w in saved.model.parameters()} == {dtype}
+    drawn = render(saved.model, 12, 9, window=saved.window)
+    wanted = torch.float64 if dtype == torch.float64 else torch.float32
+    assert drawn.dtype == wanted
+    # In its own precision, on a grid that is as fine.
+    grid = grid_between([(-1.0, 1.0, 12), (-1.0, 1.0, 9)], torch.float64)
+    exact = model.double()(grid).detach()
+    atol = 0.05 if dtype in HALF else 1e-12
+    assert torch.allclose(drawn.double().reshape(-1, 1), exact, atol=atol)
+    coords = signal.coords.double()
+    value, slopes, curvature = evaluate(saved.model, coords)
+    assert (slopes.shape, curvature.shape) == ((108, 2), (108, 1))
+    assert value.dtype == wanted and value.isfinite().all()
+    assert math.isfinite(signal_psnr(saved.model, signal))
+
+
+def test_default_type_changes_neither_file_nor_drawing(path):
+    model = network()
+    expected = render(model, 12, 9)
+    try:
+        torch.set_default_dtype(torch.float64)
+        save(model, path, picture())
+        saved = load(path)
+        drawn = render(saved.model, 12, 9, window=saved.window)
+        double = network()
+        save(double, path.with_name("double.pt"), picture())
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert drawn.dtype == torch.float32 and torch.equal(drawn, expected)
+    drawn = render(load(path.with_name("double.pt")).model, 12, 9)
+    assert drawn.dtype == torch.float64
+
+
+def test_reading_draws_no_random_numbers(path):
+    save(network(), path, picture())
+    before = torch.get_rng_state()
+    load(path)
+    save(network(generator=torch.Generator()), path, picture())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_network_read_in_inference_mode_can_be_trained_outside(path):
+    save(network(), path, picture())
+    with torch.inference_mode():
+        saved = load(path)
+        drawn = render(saved.model, 4, 4)
+    fit(saved.model, picture(), epochs=1)
+    assert not torch.equal(render(saved.model, 4, 4), drawn)
+
+
 def test_signal_of_one_dimension_has_a_window_of_one(path):
     signal = Signal(coordinate_grid(7), torch.zeros(7, 1), (7,))
     save(Siren(1, 8, 1, 1), path, signal)
@@ -136,6 +220,73 @@ def test_failed_write_leaves_the_old_file(path, monkeypatch):
     assert path.read_bytes() == before and os.listdir(path.parent) == ["network.pt"]
 
 
+def test_content_is_on_the_disk_before_the_name_is_given(path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append("sync"), sync(file)))
+    monkeypatch.setattr(
+        os, "replace", lambda *names: (done.append("replace"), replace(*names))
+    )
+    save(network(), path, picture())
+    assert done == ["sync", "replace"]
+
+
+# What a disk does that is full: no file may grow beyond 20 kB.
+FULL_DISK = """
+import json, pathlib, resource, sys, torch
+from PIL import Image
+from sirenlib import Siren, fit, image_signal, save
+from sirenlib.__main__ import main
+
+small, large = Siren(2, 8, 1, 3), Siren(2, 99, 1, 3)
+Image.effect_mandelbrot((32, 24), (-2, -1, 1, 1), 50).convert("RGB").save("photo.png")
+signal = image_signal("photo.png")
+save(small, "network.pt", signal)
+fit(small, signal, epochs=1, checkpoint="fit.pt")
+main(["view", "network.pt", "--out", "page.html"])
+names = ("network.pt", "fit.pt", "page.html", "photo.png")
+before = {name: pathlib.Path(name).read_bytes() for name in names}
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+said = {}
+for name, work in {
+    "save": lambda: save(large, "network.pt", signal),
+    "fit": lambda: fit(large, signal, epochs=1, checkpoint="new.pt"),
+    "view": lambda: main(["view", "network.pt", "--out", "page.html"]),
+    "command": lambda: main(["fit", "photo.png", "--epochs", "1", "--out", "out"]),
+}.items():
+    try:
+        said[name] = work()
+    except BaseException as error:
+        said[name] = type(error).__name__
+said["same"] = [n for n in names if pathlib.Path(n).read_bytes() == before[n]]
+said["files"] = sorted(str(p) for p in pathlib.Path().rglob("*") if p.is_file())
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the limit is one of Unix"
+)
+def test_full_disk_is_an_os_error_and_leaves_the_old_files(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SIRENLIB_BOOK": "cpu"},
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    names = ["network.pt", "fit.pt", "page.html", "photo.png"]
+    assert said.pop("same") == names and said.pop("files") == sorted(names)
+    assert said == {"save": "OSError", "fit": "OSError", "view": 2, "command": 2}
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 and all(
+        line.startswith("sirenlib: [Errno") for line in lines
+    )
+
+
 def test_saving_again_replaces_the_file(path):
     save(network(), path, picture())
     save(network(), path, picture(5, 6))
@@ -154,6 +305,70 @@ def test_only_a_siren_is_saved(path):
     with pytest.raises(ValueError, match=r"not Sequential: use torch\.save"):
         save(nn.Sequential(nn.Linear(2, 1)), path, picture())
     assert not path.exists()
+
+
+def with_weight_norm(model):
+    nn.utils.parametrizations.weight_norm(model.net[1].linear)
+
+
+def without_bias(model):
+    model.net[1].linear.bias = None
+
+
+def with_another_width(model):
+    model.net[1] = type(model.net[1])(16, 24)
+    model.net[2] = nn.Linear(24, 1)
+
+
+def with_another_frequency(model):
+    model.net[1].omega_0 = 29.0
+
+
+def with_another_activation(model):
+    model.net[1] = nn.Sequential(model.net[1])
+
+
+def with_a_hook(model):
+    model.net[1].register_forward_hook(lambda *given: given[-1] * 1.1)
+
+
+def in_two_types(model):
+    model.net[2].double()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_weight_norm,
+        without_bias,
+        with_another_width,
+        with_another_frequency,
+        with_another_activation,
+        with_a_hook,
+        in_two_types,
+    ],
+)
+def test_siren_that_would_come_back_as_another_is_not_saved(path, change):
+    model = network()
+    save(model, path, picture())
+    before = path.read_bytes()
+    change(model)
+    with pytest.raises(ValueError, match=r"has been changed: use torch\.save for it"):
+        save(model, path, picture())
+    assert path.read_bytes() == before and os.listdir(path.parent) == ["network.pt"]
+
+
+def test_siren_of_other_coordinates_than_the_signal_is_not_saved(path):
+    with pytest.raises(ValueError, match="another number of coordinates"):
+        save(Siren(3, 8, 1, 1), path, picture())
+    assert not path.exists()
+
+
+def test_diverged_network_is_saved_as_it_is(path):
+    model = network()
+    nn.init.constant_(model.net[2].bias, math.nan)
+    save(model, path, picture())
+    assert load(path).model.net[2].bias.isnan().all()
 
 
 # What is no network
@@ -215,6 +430,103 @@ def test_file_whose_parts_do_not_fit_is_refused(path, change):
     content["architecture"].update(change)
     torch.save(content, path)
     with pytest.raises(ValueError, match=r"network\.pt is no network of sirenlib"):
+        load(path)
+
+
+def of_weights(change):
+    return lambda content: {
+        "weights": {name: change(name, w) for name, w in content["weights"].items()}
+    }
+
+
+def one_only(name, w):
+    return w.double() if name.startswith("net.1") else w
+
+
+CRAFTED = {
+    "no shape": lambda _: {"shape": None},
+    "empty shape": lambda _: {"shape": ()},
+    "shape of nothing": lambda _: {"shape": (0, 0)},
+    "shape of NaN": lambda _: {"shape": (math.nan, 3)},
+    "no range": lambda _: {"value_range": None},
+    "range of words": lambda _: {"value_range": ("a", "b")},
+    "range of nothing": lambda _: {"value_range": (1.0, 1.0)},
+    "range upside down": lambda _: {"value_range": (1.0, -1.0)},
+    "range of NaN": lambda _: {"value_range": (math.nan, 1.0)},
+    "infinite range": lambda _: {"value_range": (-1e308, 1e308)},
+    "no window": lambda _: {"window": None},
+    "window of NaN": lambda _: {"window": ((-1.0, 1.0), (0.0, math.nan))},
+    "infinite window": lambda _: {"window": ((-math.inf, 1.0), (0.0, 1.0))},
+    "huge window": lambda _: {"window": ((-1e308, 1e308), (0.0, 1.0))},
+    "window of one axis": lambda _: {"window": ((-1.0, 1.0),)},
+    "window of three axes": lambda _: {"window": ((-1.0, 1.0),) * 3},
+    "window of triples": lambda _: {"window": ((-1.0, 0.0, 1.0),) * 2},
+    "no architecture": lambda _: {"architecture": None},
+    "no weights": lambda _: {"weights": None},
+    "weights in a list": lambda content: {"weights": list(content["weights"])},
+    "weights as lists": of_weights(lambda _, w: w.tolist()),
+    "whole numbers": of_weights(lambda _, w: w.long()),
+    "complex numbers": of_weights(lambda _, w: w.to(torch.complex64)),
+    "two types": of_weights(one_only),
+    "eight bits": of_weights(lambda _, w: w.to(torch.float8_e4m3fn)),
+    "weights without numbers": of_weights(lambda _, w: w.to("meta")),
+    "sparse weights": of_weights(lambda _, w: w.to_sparse()),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_file_is_refused(path, name):
+    save(network(), path, picture())
+    content = torch.load(path)
+    torch.save(content | CRAFTED[name](content), path)
+    with pytest.raises(ValueError, match=r"network\.pt is no network of sirenlib"):
+        load(path)
+
+
+@needs_fork
+def test_file_that_claims_a_huge_network_is_refused_fast_and_without_memory(path):
+    names = []
+    for i, change in enumerate(
+        [
+            {"hidden_features": 20_000},
+            {"hidden_layers": 100_000},
+            {"out_features": 10**9},
+        ]
+    ):
+        save(network(), path, picture())
+        content = torch.load(path)
+        content["architecture"] |= change
+        names.append(str(path.with_name(f"{i}.pt")))
+        torch.save(content, names[-1])
+        assert path.with_name(f"{i}.pt").stat().st_size < 20_000
+    works = [
+        f"try: sirenlib.load({name!r}); raise SystemExit(1)\nexcept ValueError: pass"
+        for name in names
+    ]
+    # Made in memory they took 1.6 GB and 12 s, and more than a minute.
+    for seconds, memory in measured(*works, cwd=path.parent):
+        assert seconds < 1 and memory < 50e6
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything"
+)
+def test_network_that_may_not_be_read_is_a_permission_error(path):
+    save(network(), path, picture())
+    path.chmod(0)
+    with pytest.raises(PermissionError):
+        load(path)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "no"), MemoryError()])
+def test_error_of_the_system_is_not_called_damage(path, monkeypatch, error):
+    save(network(), path, picture())
+
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(files.zipfile, "ZipFile", refuse)
+    with pytest.raises(type(error)):
         load(path)
 
 
@@ -294,3 +606,87 @@ def test_render_leaves_no_graph():
 def test_bad_render_size_is_named(name, value):
     with pytest.raises(ValueError, match=f"^{name} must be a whole number from 1"):
         render(network(), **{"height": 5, "width": 5, name: value})
+
+
+def test_render_is_one_forward_pass_in_parts():
+    model = network(out_features=3)
+    window = ((-0.5, 0.25), (2.0, -1.0))
+    drawn = render(model, 70, 90, window)
+    coords = grid_between([(-0.5, 0.25, 70), (2.0, -1.0, 90)])
+    assert torch.allclose(drawn.reshape(-1, 3), model(coords).detach(), atol=1e-5)
+
+
+def test_what_was_drawn_can_be_used_like_any_tensor():
+    model = network()
+    drawn = render(model, 4, 5)
+    weight = torch.ones(1, requires_grad=True)
+    loss = (drawn * weight).sum() + (
+        model(coordinate_grid(4, 5)) - drawn.reshape(-1, 1)
+    ).square().mean()
+    loss.backward()
+    assert weight.grad.isfinite().all() and not drawn.is_inference()
+    assert drawn.clamp_(0, 0.1).max() <= 0.1
+
+
+@pytest.mark.parametrize("name", ["height", "width"])
+def test_picture_wider_than_a_file_can_be_is_refused_at_once(name):
+    model = Watched()
+    sides = {"height": 1, "width": 1, name: LARGEST + 1}
+    with pytest.raises(ValueError, match=f"{name} must be at most 65535, not 65536"):
+        render(model, **sides)
+    assert model.calls == []
+    assert render(model, **{**sides, name: LARGEST}).numel() == 2 * LARGEST
+
+
+def layered():
+    return nn.Sequential(
+        nn.Linear(2, 32),
+        nn.BatchNorm1d(32),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(32, 1),
+    )
+
+
+def test_drawing_uses_evaluation_mode_and_puts_every_mode_back():
+    model = layered()
+    model(torch.rand(99, 2))
+    model[1].eval()  # one part was frozen by its user
+    before = {name: w.clone() for name, w in model.state_dict().items()}
+    drawn = render(model, 6, 7)
+    signal = picture(6, 7)
+    value, _, _ = evaluate(model, signal.coords)
+    assert [part.training for part in model] == [True, False, True, True, True]
+    assert all(torch.equal(w, before[name]) for name, w in model.state_dict().items())
+    expected = model.eval()(signal.coords).detach()
+    for found in (drawn.reshape(-1, 1), value):
+        assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_mode_is_put_back_after_an_error():
+    model = layered()
+    with pytest.raises(RuntimeError):
+        evaluate(model, torch.rand(4, 3))
+    assert all(part.training for part in model)
+
+
+class Formula(nn.Module):
+    def forward(self, coords):
+        return coords.square().sum(1, keepdim=True)
+
+
+def test_formula_without_parameters_is_drawn():
+    drawn = render(Formula(), 3, 3)
+    assert drawn.squeeze(-1).tolist() == [[2, 1, 2], [1, 0, 1], [2, 1, 2]]
+    _, slopes, curvature = evaluate(Formula(), coordinate_grid(3, 3))
+    assert torch.equal(slopes, 2 * coordinate_grid(3, 3)) and (curvature == 4).all()
+
+
+def test_coordinates_of_any_type_and_with_a_graph_are_evaluated():
+    model = network()
+    coords = coordinate_grid(5, 5)
+    expected = evaluate(model, coords)
+    for dtype in (torch.float64, torch.float32):
+        given = coords.to(dtype).requires_grad_()
+        for found, wanted in zip(evaluate(model, given), expected, strict=True):
+            assert torch.equal(found, wanted) and not found.requires_grad
