@@ -8,11 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from address import set_address
 from browser import launched, watched
 from chapters import ROOT
 
-from sirenlib import fitting
+from sirenlib import steps
 from sirenlib.steps import Stepper
 
 
@@ -23,9 +24,18 @@ def play_graph(monkeypatch):
     It tests what surrounds a CUDA graph on any machine; the graph itself needs CUDA.
     """
     calls = []
+    plain = Stepper._prepare
+
+    def prepare(self):
+        own, self.device = self.device, torch.device("cuda")
+        try:
+            plain(self)
+        finally:
+            self.device = own
 
     def recorded(self):
         calls.append("recorded")
+        self.device = torch.device("cpu")
         for _ in range(4):
             self._learn(self.model, self.index)
         return SimpleNamespace(replay=lambda: replay(self))
@@ -34,8 +44,9 @@ def play_graph(monkeypatch):
         calls.append("replayed")
         self._learn(self.model, self.index)
 
+    monkeypatch.setattr(Stepper, "_prepare", prepare)
     monkeypatch.setattr(Stepper, "_recorded", recorded)
-    monkeypatch.setattr(fitting, "ON_CUDA_ONLY", ())
+    monkeypatch.setattr(steps, "ON_CUDA_ONLY", ())
     return calls
 
 

@@ -158,10 +158,14 @@ def test_magnitude_that_is_zero_everywhere_can_be_drawn(axes):
     assert axes.images[0].get_clim()[1] > 0
 
 
-@pytest.mark.parametrize("against", ["seconds", "step"])
-def test_training_curve_states_axes_and_units(axes, against):
-    figures.training_curve(axes, {"ours": history()}, against)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == (against, "PSNR (dB)")
+def test_training_curve_states_axes_and_units(axes):
+    figures.training_curve(axes, {"ours": history()})
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("seconds", "PSNR (dB)")
+
+
+def test_training_curve_leaves_out_a_history_without_rows(axes):
+    figures.training_curve(axes, {"stopped at once": History(), "ours": history()})
+    assert [text.get_text().strip() for text in axes.texts] == ["ours"]
 
 
 def test_training_curve_draws_each_history(axes):

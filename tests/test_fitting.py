@@ -23,7 +23,7 @@ from sirenlib import (
     psnr,
     signal_psnr,
 )
-from sirenlib.steps import Stepper
+from sirenlib.steps import Recipe, Stepper
 
 
 def seeded(seed=0):
@@ -68,6 +68,19 @@ class Watched(nn.Module):
         self.weights.append(weights(self.inner))
         broken = len(self.coords) == self.nan_at
         return self.inner(coords) * (math.nan if broken else 1)
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """The numbers of the points of every step."""
+    seen, plain = [], Stepper.__call__
+
+    def step(self, index, rate):
+        seen.append(index.cpu().long())
+        plain(self, index, rate)
+
+    monkeypatch.setattr(Stepper, "__call__", step)
+    return seen
 
 
 # Quality
@@ -127,7 +140,8 @@ def test_recipe_is_adam_with_a_cosine_down_to_zero():
 @pytest.mark.parametrize("chunk_size", [None, 100])
 def test_gradient_of_a_step_is_that_of_the_mean_squared_error(chunk_size):
     signal, model, twin = waves(channels=3), network3(), network3()
-    fit(model, signal, epochs=1, chunk_size=chunk_size)  # 256 points: one step
+    step = Stepper(model, signal, Recipe(1, chunk_size=chunk_size), {})
+    step(torch.arange(256), 0.0)
     F.mse_loss(twin(signal.coords), signal.values).backward()
     for weight, other in zip(model.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(weight.grad, other.grad, rtol=1e-3, atol=1e-6)
@@ -167,7 +181,11 @@ def test_every_point_is_visited_once_an_epoch(batch_size):
     visits = torch.cat(model.coords).tolist()
     expected = sorted(signal.coords.tolist())
     epochs = [visits[i : i + 238] for i in range(0, 3 * 238, 238)]
-    assert len(visits) == 3 * 238 and all(sorted(e) == expected for e in epochs)
+    assert all(sorted(epoch) == expected for epoch in epochs)
+    # What fills the last batch up are the first points of one more epoch.
+    more = visits[3 * 238 :]
+    assert len(more) < min(batch_size, 238)
+    assert len({tuple(point) for point in more}) == len(more)
 
 
 def test_every_epoch_has_an_order_of_its_own():
@@ -221,13 +239,22 @@ def test_psnr_of_a_row_says_the_loss_in_decibels():
     assert np.allclose(history.psnr, expected)
 
 
-def test_loss_of_a_row_is_the_mean_over_its_points(monkeypatch):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_loss_of_a_row_is_the_mean_over_its_points(monkeypatch, batches, weighted):
     monkeypatch.setattr(fitting, "ROWS", 1)
-    signal, model = waves(), nn.Linear(2, 1)
-    before = F.mse_loss(model(signal.coords), signal.values).item()
-    # Batches of 250 and of 6 points; the weights hardly move.
+    signal, model = waves(channels=3), nn.Linear(2, 3)
+    if weighted:
+        counts = torch.rand(256, 1, generator=seeded())
+        signal = Signal(
+            signal.coords, signal.values, signal.shape, weights=counts / counts.mean()
+        )
+    squares = (model(signal.coords) - signal.values).detach().square()
+    squares = squares if signal.weights is None else squares * signal.weights
+    # Two batches of 250 points; the weights hardly move.
     history = fit(model, signal, epochs=1, batch_size=250, lr=1e-9)
-    assert math.isclose(history.loss[0], before, rel_tol=1e-5)
+    expected = squares[torch.cat(batches)].mean().item()
+    assert len(history.loss) == 1
+    assert math.isclose(history.loss[0], expected, rel_tol=1e-5)
 
 
 @devices
@@ -278,6 +305,15 @@ def test_float64_is_fitted_in_float64():
     assert {p.dtype for p in model.parameters()} == {torch.float64}
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_coordinates_are_taken_in_the_precision_of_the_network(dtype):
+    signal = waves()
+    other = Signal(signal.coords.to(dtype), signal.values, signal.shape)
+    model = Watched()
+    assert math.isfinite(fit(model, other, epochs=1).final_psnr)
+    assert {coords.dtype for coords in model.coords} == {torch.float32}
+
+
 # Engines
 
 
@@ -314,13 +350,13 @@ def test_engines_reach_the_same_weights(engine, device):
         pytest.skip("torch.compile needs a C++ compiler")
     a, b = network().to(device), network().to(device)
     for model, name in ((a, "eager"), (b, engine)):
-        # Batches of 100, 100 and 56 points: the last runs eagerly in all of them.
+        # 256 points three times, in 8 batches of 100.
         history = fit(
             model, waves(), epochs=3, batch_size=100, engine=name, generator=seeded()
         )
-    # 9 steps of at most 5e-4; float32 rounds each, and a compiler in another order.
+    # 8 steps of at most 5e-4; float32 rounds each, and a compiler in another order.
     assert torch.allclose(weights(a), weights(b), atol=2e-5)
-    assert history.step[-1] == 9 and history.final_psnr == signal_psnr(b, waves())
+    assert history.step[-1] == 8 and history.final_psnr == signal_psnr(b, waves())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -349,7 +385,7 @@ def test_what_surrounds_a_graph_moves_nothing(play_graph):
     a, b = network(), network()
     for model, engine in ((a, "eager"), (b, "graph")):
         fit(model, waves(), epochs=3, batch_size=100, engine=engine, generator=seeded())
-    assert play_graph == ["recorded", *["replayed"] * 6]
+    assert play_graph == ["recorded", *["replayed"] * 8]
     assert torch.equal(weights(a), weights(b))
 
 
@@ -385,7 +421,7 @@ def test_auto_runs_eagerly_where_recording_fails(play_graph, monkeypatch):
     monkeypatch.setattr(Stepper, "_recorded", fail)
     stepper, model = Stepper.__init__, network()
     monkeypatch.setattr(
-        Stepper, "__init__", lambda self, *a: stepper(self, *a) or self._prepare("auto")
+        Stepper, "__init__", lambda self, *a: stepper(self, *a) or self._prepare()
     )
     twin = network()
     with pytest.warns(UserWarning, match="not permitted.*runs eagerly now"):
@@ -477,6 +513,10 @@ def test_divergence_in_the_last_step_is_noticed():
         ({"lr": math.inf}, "lr must be"),
         ({"lr": "fast"}, "lr must be"),
         ({"lr": True}, "lr must be"),
+        ({"lr": 1e31}, r"lr=1e\+31 is too large for 32 bits: try 5e-4"),
+        ({"until": 0}, "until must be a positive number, not 0"),
+        ({"until": math.nan}, "until must be"),
+        ({"until": "40"}, "until must be"),
         (
             {"precision": "float16"},
             "must be one of float32, tf32, bfloat16, not 'float",
@@ -488,14 +528,13 @@ def test_divergence_in_the_last_step_is_noticed():
         ({"chunk_size": 0}, "chunk_size must be a whole number from 1, not 0"),
         ({"chunk_size": 1.5}, "chunk_size must be"),
         ({"signal": np.zeros((4, 4))}, "signal must be a Signal, not ndarray: make"),
-        ({"signal": waves(channels=3)}, "the model gives 1 values .* the signal has 3"),
         (
-            {"signal": Signal(torch.zeros(4, 3), torch.zeros(4, 1), (4,))},
-            r"the model does not take coordinates of shape \(1, 3\)",
+            {"signal": waves(channels=3)},
+            r"gives values of shape \(2, 1\) .* has \(2, 3\): set out_features to 3",
         ),
         (
-            {"signal": Signal(torch.zeros(4, 2).double(), torch.zeros(4, 1), (4,))},
-            "the model does not take coordinates .* torch.float64",
+            {"signal": Signal(torch.zeros(4, 3), torch.zeros(4, 1), (4,))},
+            r"the model does not take coordinates of shape \(2, 3\)",
         ),
     ],
 )
