@@ -75,8 +75,11 @@ class Stepper:
     def __init__(self, model: nn.Module, signal: Signal, recipe: Recipe, moments: dict):
         self.model, self.recipe = model, recipe
         self.device, dtype = place_of(model)
-        self.coords, self.values = signal.coords.detach().to(dtype), signal.values
-        self.weights, points = signal.weights, len(signal.coords)
+        self.coords = signal.coords.detach().to(dtype)
+        self.values, self.weights = signal.values.detach(), signal.weights
+        if self.weights is not None:
+            self.weights = self.weights.detach()
+        points = len(signal.coords)
         size = min(recipe.batch_size, points)
         # Divided by this, a sum of squared errors is the mean one of a batch.
         self.scale = size * signal.total_weight / points
