@@ -71,7 +71,8 @@ class Signal:
         """What the values count together: their number where there are no weights."""
         if self.weights is None:
             return float(self.values.numel())
-        return float(self.weights.expand_as(self.values).sum(dtype=torch.float64))
+        weights = self.weights.detach().expand_as(self.values)
+        return float(weights.sum(dtype=torch.float64))
 
     @property
     def is_grid(self) -> bool:
