@@ -438,13 +438,7 @@ def test_large_batch_is_computed_in_chunks():
     assert max(seen) == 4096 and seen.count(4096) >= 2
 
 
-@devices
-@pytest.mark.parametrize("engine", ["auto", "compile", "graph"])
-def test_engines_reach_the_same_weights(engine, device):
-    if (engine, device) == ("graph", "cpu"):
-        pytest.skip("CUDA graphs need a CUDA device")
-    if (engine, device) == ("compile", "cpu") and not shutil.which("g++"):
-        pytest.skip("torch.compile needs a C++ compiler")
+def require_the_weights_of_eager_steps(engine, device):
     a, b = network().to(device), network().to(device)
     for model, name in ((a, "eager"), (b, engine)):
         # 256 points three times, in 8 batches of 100.
@@ -454,6 +448,35 @@ def test_engines_reach_the_same_weights(engine, device):
     # 8 steps of at most 5e-4; float32 rounds each, and a compiler in another order.
     assert torch.allclose(weights(a), weights(b), atol=2e-5)
     assert history.step[-1] == 8 and history.final_psnr == signal_psnr(b, waves())
+
+
+@devices
+@pytest.mark.parametrize("engine", ["auto", "graph"])
+def test_engines_reach_the_same_weights(engine, device):
+    if (engine, device) == ("graph", "cpu"):
+        pytest.skip("CUDA graphs need a CUDA device")
+    require_the_weights_of_eager_steps(engine, device)
+
+
+@devices
+@pytest.mark.slow  # compiling takes ten seconds and more
+def test_compiled_step_reaches_the_same_weights(device):
+    if device == "cpu" and not shutil.which("g++"):
+        pytest.skip("torch.compile needs a C++ compiler")
+    require_the_weights_of_eager_steps("compile", device)
+
+
+def test_traced_step_reaches_the_same_weights(monkeypatch):
+    """What `torch.compile` makes of a step, without what compiles it."""
+    plain, calls = torch.compile, []
+
+    def traced(model):
+        calls.append(model)
+        return plain(model, backend="aot_eager", fullgraph=True)
+
+    monkeypatch.setattr(torch, "compile", traced)
+    require_the_weights_of_eager_steps("compile", "cpu")
+    assert len(calls) == 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -479,6 +479,8 @@ def test_network_is_compiled_as_one_graph(d, lower):
         assert torch.allclose(compiled(x), model(x), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("d", [2, 5])
 def test_network_is_traced(d):
     model = Siren(d, 8, 1, 1, generator=seeded())
