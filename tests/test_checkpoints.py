@@ -593,6 +593,16 @@ def test_weights_that_have_diverged_are_never_written(path, monkeypatch, written
         assert all(tensor.isfinite().all() for tensor in state["weights"].values())
 
 
+def test_weights_that_overflow_are_not_written(path, monkeypatch, written):
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(fitting, "ROWS", 1)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 1), nn.Linear(1, 1))
+    with pytest.raises(FloatingPointError):  # after a step that was not too long yet
+        fitted(path, model=model, lr=1e25)
+    assert [state["done"] for state in written] == [0]
+
+
 def test_divergence_after_a_stop_leaves_the_weights_of_the_file(path, stop_at):
     stop_at(9)
     with pytest.raises(Killed):

@@ -305,6 +305,30 @@ def test_history_has_about_a_hundred_rows(steps):
     assert len(history.seconds) == len(history.loss) == len(history.psnr) == rows
 
 
+class Here(str):
+    """This machine's memory, under the name of another kind of device."""
+
+    type = "cuda"
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "epochs", "expected"),
+    [
+        (64, 5, [4, 8, 12, 16, 20]),
+        (100, 3, [3, 6, 8]),
+        (256, 300, [*range(3, 301, 3)]),
+        (64, 100, [*range(4, 401, 4)]),
+    ],
+)
+def test_history_has_no_row_within_an_epoch_on_cuda(
+    monkeypatch, batch_size, epochs, expected
+):
+    place = Here("cpu"), torch.float32
+    monkeypatch.setattr(fitting, "place_of", lambda model: place)
+    history = fit(nn.Linear(2, 1), waves(), epochs=epochs, batch_size=batch_size)
+    assert history.step == expected
+
+
 def test_history_goes_forward():
     history = fit(network(), waves(), epochs=30, batch_size=32)
     assert history.step == sorted(set(history.step))
@@ -330,11 +354,9 @@ def test_loss_of_a_row_is_the_mean_over_its_points(monkeypatch, batches, weighte
     signal, model = waves(channels=3), nn.Linear(2, 3)
     if weighted:
         counts = torch.rand(256, 1, generator=seeded())
-        signal = Signal(
-            signal.coords, signal.values, signal.shape, weights=counts / counts.mean()
-        )
+        signal = of_weights(signal, counts)
     squares = (model(signal.coords) - signal.values).detach().square()
-    squares = squares if signal.weights is None else squares * signal.weights
+    squares = squares * counts / counts.mean() if weighted else squares
     # Two batches of 250 points; the weights hardly move.
     history = fit(model, signal, epochs=1, batch_size=250, lr=1e-9)
     expected = squares[torch.cat(batches)].mean().item()
@@ -628,12 +650,15 @@ def test_fit_stops_where_its_quality_is_enough(rates):
 
 
 def test_quality_is_that_of_the_whole_signal():
-    # The first rows see the dark points alone, which are met at once.
-    signal = waves(32, 32)
-    model, wanted = network(), 22.0
-    history = fit(model, signal, epochs=60, batch_size=4, until=wanted)
-    assert signal_psnr(model, signal) >= wanted
-    assert math.isclose(history.final_psnr, signal_psnr(model, signal))
+    coords = coordinate_grid(16)
+    values = torch.where(coords > 0, 0.5, 0.0)
+    model = nn.Linear(1, 1)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)
+    # Half the points are met from the start, and a row is one of them.
+    options = {"epochs": 4, "batch_size": 1, "lr": 1e-12, "until": 30.0}
+    history = fit(model, Signal(coords, values, (16,)), **options)
+    assert history.step[-1] == 64 and max(history.psnr) > 30 > history.final_psnr
 
 
 def test_quality_that_is_not_reached_changes_nothing():
