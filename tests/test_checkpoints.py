@@ -791,6 +791,8 @@ def test_same_call_after_an_interrupt_goes_on(path, monkeypatch, interval, make)
     assert history.resumed_at == (9 if interval == 0 else 0)
     found = weights(model), history, generator.get_state()
     same(found, fitted(model=make()))
+    # The file still knows how the fit began: it is found from a new session too.
+    same(found, fitted(path, model=make()))
 
 
 @pytest.mark.parametrize("step", [0, 7, 18])

@@ -987,13 +987,15 @@ def test_no_gradient_is_left_on_the_weights(end):
     assert all(weight.grad is None for weight in model.parameters())
 
 
-def test_gradient_that_was_there_before_is_not_learned_from():
+def test_gradient_that_was_there_before_is_neither_learned_from_nor_changed():
     models = [network(), network()]
-    for weight in models[1].parameters():
-        weight.grad = torch.ones_like(weight)
+    held = [torch.ones_like(weight) for weight in models[1].parameters()]
+    for weight, gradient in zip(models[1].parameters(), held, strict=True):
+        weight.grad = gradient
     for model in models:
         fit(model, waves(), epochs=3, generator=seeded())
     assert torch.equal(weights(models[0]), weights(models[1]))
+    assert all((gradient == 1).all() for gradient in held)
 
 
 @pytest.mark.parametrize("keep", [False, True])
