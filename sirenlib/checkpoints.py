@@ -90,7 +90,7 @@ class Checkpoint:
         self.next_time, self.written = -math.inf, False
         if self.path:
             self.fit = _identity(model, signal, recipe)
-            self.buffers = {name: checksum(b) for name, b in model.named_buffers()}
+            self.buffers = _fixed_buffers(model)
             self.generator = generator and checksum(generator.get_state())
 
     def read(self, steps: int) -> FitState | None:
@@ -140,7 +140,7 @@ class Checkpoint:
     def _same_buffers(self, first: dict, weights: dict) -> bool:
         """Whether the buffers that the fit has left alone are those of the model."""
         still = [n for n in first if n in weights and checksum(weights[n]) == first[n]]
-        return all(self.buffers[name] == first[name] for name in still)
+        return all(self.buffers.get(name) == first[name] for name in still)
 
     def _gives(self, weights: dict, outputs: Tensor) -> bool:
         """Whether the model with these weights has these outputs, roundings aside."""
@@ -226,6 +226,19 @@ def checksum(*tensors: Tensor) -> int:
         bits = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
         number = zlib.crc32(bits.numpy(), number)
     return number
+
+
+def _fixed_buffers(model: nn.Module) -> dict[str, int]:
+    """Checksums of the buffers, without those that normalization learns: after a stop
+    they have moved in the model, and not yet in the file."""
+    learned = {
+        id(buffer)
+        for part in model.modules()
+        if part.training and getattr(part, "track_running_stats", False)
+        for buffer in part.buffers(recurse=False)
+    }
+    buffers = model.named_buffers()
+    return {name: checksum(b) for name, b in buffers if id(b) not in learned}
 
 
 def _identity(model: nn.Module, signal: Signal, recipe: dict) -> dict:

@@ -26,7 +26,7 @@ def chunk_of(device: torch.device) -> int:
 
 def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     """The device of a model, and the type of coordinates that it takes."""
-    weight = next(model.parameters(), torch.empty(0))  # or a formula, without any
+    weight = next(model.parameters(), torch.empty(0))  # a formula has no weights
     dtype = weight.dtype if weight.is_floating_point() else torch.float32
     return weight.device, dtype
 

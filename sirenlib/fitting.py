@@ -160,7 +160,8 @@ def _fit(
     model.load_state_dict(state.weights)
     history = History(**state.history)
     history.resumed_at, history.interrupted = state.done, False
-    silent = in_book() or sys.stderr is None
+    nowhere = sys.stderr is None or getattr(sys.stderr, "closed", False)
+    silent = in_book() or nowhere
     if state.done and not silent:
         line = f"{keeper.path}: {state.done} of {steps} steps are done"
         tqdm.write(line, file=sys.stderr)

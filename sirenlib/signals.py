@@ -74,7 +74,8 @@ class Signal:
         """What the values count together: their number where there are no weights."""
         if self.weights is None:
             return float(self.values.numel())
-        return float(self.weights.expand_as(self.values).sum(dtype=torch.float64))
+        weights = self.weights.detach().expand_as(self.values)
+        return float(weights.sum(dtype=torch.float64))
 
     @property
     def is_grid(self) -> bool:
@@ -107,9 +108,12 @@ class Signal:
         return Signal(coords, values, (len(coords),), self.value_range, weights)
 
     def to(self, device: torch.device | str) -> "Signal":
-        """The same signal on another device."""
-        coords, values = self.coords.to(device), self.values.to(device)
-        weights = None if self.weights is None else self.weights.to(device)
+        """The same numbers on another device, without a graph behind them."""
+        coords, values = (
+            self.coords.detach().to(device),
+            self.values.detach().to(device),
+        )
+        weights = None if self.weights is None else self.weights.detach().to(device)
         return Signal(coords, values, self.shape, self.value_range, weights)
 
 

@@ -39,8 +39,10 @@ class Recipe:
         numbers = ["epochs", "batch_size"]
         numbers += [] if self.chunk_size is None else ["chunk_size"]
         for name in numbers:
-            whole_number(name, getattr(self, name), 1)
-        if positive_number("lr", self.lr) > 1e30:
+            # As Python's own: a file takes these, and sums of NumPy's overflow.
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 1))
+        object.__setattr__(self, "lr", positive_number("lr", self.lr))
+        if self.lr > 1e30:
             raise ValueError(f"lr={self.lr:g} is too large for 32 bits: try 5e-4")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
@@ -73,7 +75,7 @@ class Stepper:
     def __init__(self, model: nn.Module, signal: Signal, recipe: Recipe, moments: dict):
         self.model, self.recipe = model, recipe
         self.device, dtype = place_of(model)
-        self.coords, self.values = signal.coords.detach().to(dtype), signal.values
+        self.coords, self.values = signal.coords.to(dtype), signal.values
         self.weights, points = signal.weights, len(signal.coords)
         size = min(recipe.batch_size, points)
         # Divided by this, a sum of squared errors is the mean one of a batch.

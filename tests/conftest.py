@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from sirenlib import fitting
+from sirenlib import steps
 from sirenlib.steps import Stepper
 
 BROWSER = ("playwright", "axe_playwright_python", "nbclient")
@@ -35,9 +36,18 @@ def play_graph(monkeypatch):
     It tests what surrounds a CUDA graph on any machine; the graph itself needs CUDA.
     """
     calls = []
+    plain = Stepper._prepare
+
+    def prepare(self):
+        own, self.device = self.device, torch.device("cuda")
+        try:
+            plain(self)
+        finally:
+            self.device = own
 
     def recorded(self):
         calls.append("recorded")
+        self.device = torch.device("cpu")
         for _ in range(4):
             self._learn(self.model, self.index)
         return SimpleNamespace(replay=lambda: replay(self))
@@ -46,8 +56,9 @@ def play_graph(monkeypatch):
         calls.append("replayed")
         self._learn(self.model, self.index)
 
+    monkeypatch.setattr(Stepper, "_prepare", prepare)
     monkeypatch.setattr(Stepper, "_recorded", recorded)
-    monkeypatch.setattr(fitting, "ON_CUDA_ONLY", ())
+    monkeypatch.setattr(steps, "ON_CUDA_ONLY", ())
     return calls
 
 

@@ -11,7 +11,6 @@ from torch import nn
 from sirenlib import (
     Siren,
     divergence,
-    evaluate,
     forward_laplacian,
     gradient,
     jacobian,
@@ -201,56 +200,6 @@ def test_divergence_needs_one_component_for_each_coordinate(x):
         divergence(waves(x)[0], x)
 
 
-# Many points at a time
-
-
-@devices
-@pytest.mark.parametrize("chunk_size", [1, 7, 4096])
-def test_chunks_do_not_change_the_result(x, chunk_size, device):
-    model, coords = small_siren(out_features=3).to(device), x.detach().to(device)
-    whole = evaluate(model, coords, chunk_size=40)
-    chunked = evaluate(model, coords, chunk_size)
-    assert all(close(a, b, atol=1e-9) for a, b in zip(whole, chunked, strict=True))
-
-
-def test_evaluate_gives_value_gradient_and_laplacian(x):
-    model = small_siren()
-    value, slope, curvature = evaluate(model, x)
-    assert close(value, model(x))
-    assert close(slope, gradient(model(x), x), atol=1e-10)
-    assert close(curvature, laplace(model(x), x), atol=1e-8)
-
-
-def test_evaluate_differentiates_the_mean_of_the_outputs(x):
-    model = small_siren(out_features=3)
-    value, slope, curvature = evaluate(model, x)
-    assert value.shape == (40, 3)
-    assert close(slope, gradient(model(x), x) / 3, atol=1e-10)
-    assert close(curvature, laplace(model(x), x) / 3, atol=1e-8)
-
-
-def test_evaluate_leaves_no_graph_and_no_gradients(x):
-    model = small_siren()
-    assert not any(field.requires_grad for field in evaluate(model, x))
-    assert all(p.grad is None for p in model.parameters()) and x.grad is None
-
-
-def test_evaluate_takes_a_relu_network(x):
-    assert not evaluate(relu_network(), x)[2].any()
-
-
-def test_evaluate_never_holds_more_than_a_chunk():
-    seen = []
-
-    class Watched(nn.Module):
-        def forward(self, coords):
-            seen.append(len(coords))
-            return coords.square().sum(-1, keepdim=True)
-
-    evaluate(Watched(), torch.zeros(10_000, 2))
-    assert max(seen) <= 4096 and sum(seen) == 10_000
-
-
 # Value, Jacobian and Laplacian in one forward pass
 
 
@@ -340,13 +289,6 @@ def test_forward_pass_runs_on_every_device(device):
     model = Siren(2, 24, 2, 1).to(device)
     coords = torch.rand(9, 2, device=device)
     assert all(t.device.type == device for t in forward_laplacian(model, coords))
-
-
-def test_evaluate_of_a_siren_is_that_of_autograd(x):
-    model = network(2, 3, 2)
-    hidden = torch.nn.Sequential(model)  # no Siren any more: takes the other way
-    for one, other in zip(evaluate(model, x), evaluate(hidden, x), strict=True):
-        assert relative(one, other) < 1e-10
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,48 @@ def test_device_that_cannot_compute_is_refused(name):
         resolve_device(name)
 
 
+@pytest.mark.parametrize("name", ["mps", "xpu"])
+def test_device_without_float64_is_refused_where_it_is_there(name):
+    reason = f"device '{name}' is not supported: fits run on cpu and cuda"
+    with pytest.raises(ValueError, match=reason):
+        environment.require_supported(torch.device(name))
+
+
+def no_kernels(*arguments, **options):
+    raise RuntimeError("CUDA error: no kernel image is available\nCompile with ...")
+
+
+def test_device_that_no_kernels_are_there_for_is_refused(monkeypatch):
+    class Placed:
+        """A tensor that can be made and read, but with which nothing is computed."""
+
+        __add__ = no_kernels
+
+        def cpu(self):
+            return self
+
+    monkeypatch.setattr(torch, "ones", lambda *a, **k: Placed())
+    monkeypatch.setattr(torch, "empty", lambda *a, **k: Placed())
+    with pytest.raises(
+        ValueError, match=r"'cuda' cannot .*\(CUDA error: no kernel [^\n]*\)$"
+    ):
+        resolve_device("cuda")
+
+
+def test_gpu_that_cannot_compute_is_passed_over_with_a_warning(monkeypatch, no_book):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    plain = torch.ones
+
+    def ones(*arguments, device=None, **options):
+        if device is not None and torch.device(device).type == "cuda":
+            no_kernels()
+        return plain(*arguments, device=device, **options)
+
+    monkeypatch.setattr(torch, "ones", ones)
+    with pytest.warns(UserWarning, match=r"no kernel image.* The CPU is used\."):
+        assert default_device() == torch.device("cpu")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_missing_cuda_gets_a_remedy():
     with pytest.raises(ValueError, match=r"'cuda' .* finds 0 CUDA devices\. Use 'cpu'"):

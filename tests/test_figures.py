@@ -110,6 +110,16 @@ def test_middle_panel_is_the_length_of_the_gradient(close):
     assert np.allclose(figure.axes[1].images[0].get_array(), 5)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_three_panels_draw_a_constant_picture(close, value):
+    nothing = torch.zeros(12, 2)
+    flat = torch.full((12, 1), value)
+    figure = figures.three_panels(flat, nothing, nothing[:, :1], (3, 4))
+    figure.canvas.draw()
+    assert figure.axes[1].images[0].get_clim() == (0, 1)
+    assert figure.axes[2].images[0].get_clim() == (-1, 1)
+
+
 def test_picture_shows_minus_one_as_black_and_one_as_white(axes):
     figures.show_picture(axes, np.array([[-1.0, 0.0], [1.0, 1.0]]), "cat")
     [image] = axes.images
@@ -138,7 +148,7 @@ def test_signed_field_is_white_at_zero(axes, scale):
 def test_signed_field_that_is_zero_everywhere_is_white(axes):
     figures.show_signed(axes, np.zeros((4, 4)))
     image = axes.images[0]
-    assert image.norm(0.0) == 0.5
+    assert image.norm(0.0) == 0.5 and image.get_clim() == (-1, 1)
 
 
 def test_signed_field_ignores_its_largest_hundredth(axes):
@@ -155,13 +165,17 @@ def test_magnitude_starts_at_zero(axes):
 
 def test_magnitude_that_is_zero_everywhere_can_be_drawn(axes):
     figures.show_magnitude(axes, np.zeros((4, 4)))
-    assert axes.images[0].get_clim()[1] > 0
+    assert axes.images[0].get_clim() == (0, 1)
 
 
-@pytest.mark.parametrize("against", ["seconds", "step"])
-def test_training_curve_states_axes_and_units(axes, against):
-    figures.training_curve(axes, {"ours": history()}, against)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == (against, "PSNR (dB)")
+def test_training_curve_states_axes_and_units(axes):
+    figures.training_curve(axes, {"ours": history()})
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("seconds", "PSNR (dB)")
+
+
+def test_training_curve_leaves_out_a_history_without_rows(axes):
+    figures.training_curve(axes, {"stopped at once": History(), "ours": history()})
+    assert [text.get_text().strip() for text in axes.texts] == ["ours"]
 
 
 def test_training_curve_draws_each_history(axes):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from skimage.metrics import peak_signal_noise_ratio
 
 from sirenlib import ks_critical, ks_distance, psnr, psnr_from_mse
@@ -99,7 +100,26 @@ def test_distance_of_three_samples_by_hand():
     assert math.isclose(distance, 2 / 3 - 0.2)
 
 
-@pytest.mark.parametrize("samples", [100, 10_000])
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_distance_agrees_with_scipy(size):
+    draws = np.random.default_rng(0).normal(0.1, 1.2, size)
+    expected = stats.kstest(draws, stats.norm.cdf).statistic
+    assert math.isclose(ks_distance(draws, stats.norm.cdf), expected, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [-0.9, 0.9])
+def test_distance_sees_a_gap_on_either_side(shift):
+    expected = stats.kstest([0.5 + shift / 2], stats.uniform.cdf).statistic
+    assert math.isclose(ks_distance(np.array([0.5 + shift / 2]), lambda x: x), expected)
+
+
+def test_critical_distance_agrees_with_scipy():
+    for samples in (100, 10_000):
+        expected = stats.kstwo.isf(0.01, samples)
+        assert math.isclose(ks_critical(samples), expected, rel_tol=0.02)
+
+
+@pytest.mark.parametrize("samples", [100, 2000])
 def test_one_sample_in_a_hundred_exceeds_the_critical_distance(samples):
     draws = np.random.default_rng(0).uniform(size=(2000, samples))
     beyond = [ks_distance(draw, lambda x: x) > ks_critical(samples) for draw in draws]
