@@ -5,13 +5,8 @@ and those tests are left out where there is none. Tests of the book are in `book
 """
 
 from importlib.util import find_spec
-from types import SimpleNamespace
 
 import pytest
-import torch
-
-from sirenlib import steps
-from sirenlib.steps import Stepper
 
 BROWSER = ("playwright", "axe_playwright_python", "nbclient")
 
@@ -27,39 +22,6 @@ def pytest_pycollect_makemodule(module_path, parent):
     missing = [name for name in BROWSER if find_spec(name) is None]
     if missing and module_path.match("test_viewer_*.py"):
         return LeftOut.from_parent(parent, path=module_path)
-
-
-@pytest.fixture
-def play_graph(monkeypatch):
-    """``engine="graph"`` on a CPU: a replay is the step itself. The list tells calls.
-
-    It tests what surrounds a CUDA graph on any machine; the graph itself needs CUDA.
-    """
-    calls = []
-    plain = Stepper._prepare
-
-    def prepare(self):
-        own, self.device = self.device, torch.device("cuda")
-        try:
-            plain(self)
-        finally:
-            self.device = own
-
-    def recorded(self):
-        calls.append("recorded")
-        self.device = torch.device("cpu")
-        for _ in range(4):
-            self._learn(self.model, self.index)
-        return SimpleNamespace(replay=lambda: replay(self))
-
-    def replay(self):
-        calls.append("replayed")
-        self._learn(self.model, self.index)
-
-    monkeypatch.setattr(Stepper, "_prepare", prepare)
-    monkeypatch.setattr(Stepper, "_recorded", recorded)
-    monkeypatch.setattr(steps, "ON_CUDA_ONLY", ())
-    return calls
 
 
 @pytest.fixture(scope="module")

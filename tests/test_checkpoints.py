@@ -164,15 +164,6 @@ def test_every_precision_resumes(path, stop_at, precision):
     same(fitted(path, precision=precision), fitted(precision=precision))
 
 
-def test_recorded_steps_resume(path, stop_at, play_graph):
-    stop_at(7)
-    with pytest.raises(Killed):
-        fitted(path, engine="graph")
-    stop_at(-1)
-    same(fitted(path, engine="graph"), fitted(engine="eager"))
-    assert play_graph.count("recorded") == 2
-
-
 def test_seconds_go_on_from_where_they_were(path, stop_at):
     stop_at(13)
     with pytest.raises(Killed):

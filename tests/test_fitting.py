@@ -522,15 +522,6 @@ def test_lower_precision_comes_close_on_cuda(precision):
     assert torch.get_float32_matmul_precision() == "highest"
 
 
-def test_what_surrounds_a_graph_moves_nothing(play_graph):
-    """Preparing puts everything back, and the replays get the batches in turn."""
-    a, b = network(), network()
-    for model, engine in ((a, "eager"), (b, "graph")):
-        fit(model, waves(), epochs=3, batch_size=100, engine=engine, generator=seeded())
-    assert play_graph == ["recorded", *["replayed"] * 8]
-    assert torch.equal(weights(a), weights(b))
-
-
 class Counted(nn.Module):
     """A network that counts its steps in a buffer."""
 
@@ -545,32 +536,15 @@ class Counted(nn.Module):
         return self.inner(x)
 
 
-def test_preparing_leaves_the_buffers(play_graph):
+@pytest.mark.cuda
+def test_preparing_leaves_the_buffers():
     states = []
     for engine in ("eager", "graph"):
         torch.manual_seed(0)
-        model = Counted(nn.Linear(2, 1))
+        model = Counted(nn.Linear(2, 1)).cuda()
         fit(model, waves(), epochs=2, engine=engine, generator=seeded())
         states.append(model.state_dict())
     assert states[0]["steps"] == states[1]["steps"] == 2
-
-
-def test_auto_runs_eagerly_where_recording_fails(play_graph, monkeypatch):
-    def fail(self):
-        self._learn(self.model, self.index)
-        raise RuntimeError("operation not permitted when stream is capturing")
-
-    monkeypatch.setattr(Stepper, "_recorded", fail)
-    stepper, model = Stepper.__init__, network()
-    monkeypatch.setattr(
-        Stepper, "__init__", lambda self, *a: stepper(self, *a) or self._prepare()
-    )
-    twin = network()
-    with pytest.warns(UserWarning, match="not permitted.*runs eagerly now"):
-        fit(model, waves(), epochs=3, batch_size=100, generator=seeded())
-    monkeypatch.setattr(Stepper, "__init__", stepper)
-    fit(twin, waves(), epochs=3, batch_size=100, generator=seeded())
-    assert torch.equal(weights(model), weights(twin))
 
 
 def test_model_that_cannot_be_compiled_says_so(monkeypatch):
