@@ -28,8 +28,8 @@ from torch.utils._pytree import tree_leaves
 
 import sirenlib
 from sirenlib import Signal, Siren
-from sirenlib.environment import chunk_of
-from sirenlib.steps import Stepper, products_in
+from sirenlib.evaluation import chunk_of
+from sirenlib.steps import Recipe, Stepper, products_in
 
 NAME, WIDTH = "steps", 256
 TUTORIALS = {"eager, coordinates ask for gradients": True, "eager": False}
@@ -88,14 +88,14 @@ def tutorial_pass(
 def fit_pass(model: nn.Module, signal: Signal, recipe: dict) -> Callable[[], None]:
     """An epoch of `sirenlib.fit`, without what surrounds its steps."""
     points, device = len(signal.coords), signal.coords.device
-    error = torch.zeros((), dtype=torch.float64, device=device)
-    with products_in(recipe["precision"]):
-        step = Stepper(model, signal, error, {}, recipe)
+    recipe = Recipe(epochs=1, **recipe)
+    with products_in(recipe.precision):
+        step = Stepper(model, signal, recipe, {})
 
     def run() -> None:
         order = torch.randperm(points, dtype=torch.int32, device=device)
-        with products_in(recipe["precision"]):
-            for index in order.split(recipe["batch_size"]):
+        with products_in(recipe.precision):
+            for index in order.split(recipe.batch_size):
                 step(index, 1e-4)
 
     return run

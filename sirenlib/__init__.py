@@ -1,21 +1,16 @@
 """Sine networks (SIREN) in PyTorch: the library that the book's chapters import."""
 
 from .checks import Check, check
-from .derivatives import (
-    divergence,
-    evaluate,
-    forward_laplacian,
-    gradient,
-    jacobian,
-    laplace,
-)
+from .derivatives import divergence, forward_laplacian, gradient, jacobian, laplace
 from .environment import default_device, resolve_device
-from .files import SavedNetwork, load, render, save
-from .fitting import History, fit, signal_psnr
+from .evaluation import evaluate, render, signal_psnr
+from .files import SavedNetwork, load, save
+from .fitting import History, fit, held_out_psnr
+from .images import cameraman, image_signal, to_pixels
 from .initialization import SCHEMES, initialize_
 from .metrics import ks_critical, ks_distance, psnr, psnr_from_mse
 from .records import recorded
-from .signals import Signal, cameraman, coordinate_grid, image_signal
+from .signals import Signal, coordinate_grid, suggest_omega_0
 from .siren import SineLayer, Siren
 
 __version__ = "0.1.0"

@@ -6,66 +6,103 @@ sirenlib view NETWORK`` writes a page to zoom into it.
 
 import argparse
 import dataclasses
+import io
 import json
 import math
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from PIL.PngImagePlugin import PngInfo
 
-from . import Siren, default_device, evaluate, fit, image_signal, load, render, save
+from . import (
+    History,
+    Signal,
+    Siren,
+    default_device,
+    evaluate,
+    fit,
+    image_signal,
+    load,
+    save,
+    to_pixels,
+)
 from .arguments import whole_number
 from .environment import resolve_device
-from .fitting import CHOICES
+from .evaluation import LARGEST, rendered_rows
+from .files import SavedNetwork, replace_file
+from .fitting import default_lr
+from .steps import CHOICES
+
+# What PyTorch says on a CPU, on Linux and on Windows, in a plain RuntimeError.
+NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        # A number such as -1e-3 is none of argparse's own negative numbers.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
+
     def error(self, message: str):
         raise ValueError(f"{message} (try `{self.prog} --help`)")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 when it worked, 2 after a one-line error."""
+    """Run the command line.
+
+    Returns:
+        0 when it worked, 2 after a one-line error, 130 when it was stopped.
+    """
     try:
         options = _parser().parse_args(arguments)
-        options.run(options)
+        return options.run(options) or 0
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"sirenlib: {error}", file=sys.stderr)
-        return 2
-    except (MemoryError, torch.cuda.OutOfMemoryError):
-        print("sirenlib: not enough memory: take a smaller --size", file=sys.stderr)
-        return 2
+        return _failed(str(error))
+    except (MemoryError, RuntimeError) as error:
+        memory = (MemoryError, torch.cuda.OutOfMemoryError)
+        if isinstance(error, memory) or any(text in str(error) for text in NO_MEMORY):
+            return _failed("not enough memory: take a smaller --size")
+        raise
     except KeyboardInterrupt:
-        print("sirenlib: stopped", file=sys.stderr)
+        _failed("stopped")
         return 130
-    return 0
+
+
+def _failed(message: str) -> int:
+    print(f"sirenlib: {message}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m sirenlib", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="fit|render")
+    commands = parser.add_subparsers(required=True, metavar="fit|render|view")
     add = _command(commands, "fit", fit_photo, "fit a network to a picture")
-    add("photo", help="any still picture: JPEG, PNG, TIFF, ...")
+    add("photo", type=Path, help="any still picture: JPEG, PNG, TIFF, ...")
     add("--size", type=int, default=256, help="longer side in pixels")
-    add("--out", type=Path, default=Path("siren"), help="output folder")
+    add("--out", type=Path, help="output folder; named like the picture by default")
     add("--epochs", type=int, default=12, help="passes over the picture")
-    add("--lr", type=float, help="learning rate of Adam; 3e-4 above 256, else 5e-4")
+    add("--lr", type=float, help="learning rate of Adam; 3e-4 above 256x256, else 5e-4")
+    add("--until", type=float, help="stop early at so many decibels")
     add("--seed", type=int, default=0)
     add("--device", help="cpu or cuda; the best there is by default")
     add("--precision", default="float32", choices=CHOICES["precision"])
-    add("--resume", action="store_true", help="go on with a fit that was stopped")
+    longer = "go on with a fit that was stopped, or, with more --epochs, was finished"
+    add("--resume", action="store_true", help=longer)
     add = _command(commands, "render", render_network, "draw a network as a PNG file")
-    add("network", help="a network.pt that fit has written")
+    add("network", type=Path, help="a network.pt that fit has written")
     add("--size", type=int, help="longer side in pixels; as fitted by default")
     add("--out", type=Path, default=Path("picture.png"), help="the PNG file")
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
-    add("--window", type=float, nargs=4, metavar=names, help="a part, -1 to 1 is all")
+    add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
     add = _command(commands, "view", view_network, "write a page to zoom into")
-    add("network", help="a network.pt that fit has written")
+    add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
     return parser
@@ -77,53 +114,84 @@ def _command(commands, name: str, run: Callable, description: str) -> Callable:
     return command.add_argument
 
 
-def fit_photo(options: argparse.Namespace) -> None:
+def fit_photo(options: argparse.Namespace) -> int | None:
     """Fit, then write network.pt, reconstruction.png, panels.png and history.json.
 
-    Until they are written, checkpoint.pt keeps the state of the fit.
+    Beside them checkpoint.pt keeps the state of the fit, so that it can go on.
     """
     device = _device(options)
     whole_number("--epochs", options.epochs, 1)
     if not 0 <= options.seed < 2**63:
         raise ValueError(f"--seed must be from 0 to 2**63 - 1, not {options.seed}")
-    signal = image_signal(options.photo, options.size)
-    checkpoint = options.out / "checkpoint.pt"
-    if checkpoint.exists() and not options.resume:
-        raise ValueError(
-            f"{checkpoint} keeps a fit that was stopped: add --resume to go on with "
-            "it, or delete it, or choose another --out"
-        )
+    folder = options.out or Path(options.photo.stem)
+    checkpoint = folder / "checkpoint.pt"
+    _require_free(folder, options.resume)
+    print(f"reading {options.photo}", flush=True)
+    signal = image_signal(options.photo, options.size, keep_aspect=True)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise OSError(f"--out {options.out}: a file is in the way ({error})") from error
-    omega_0 = max(signal.shape) / 3
-    if options.lr is None:  # long fits of large pictures fall apart at 5e-4
-        options.lr = 5e-4 if max(signal.shape) <= 256 else 3e-4
+        raise OSError(
+            f"{folder}: a file is in the way, choose another --out ({error})"
+        ) from error
     generator = torch.Generator().manual_seed(options.seed)
-    channels, start = signal.values.shape[1], {"init": "fast", "generator": generator}
-    model = Siren(2, 256, 3, channels, first_omega_0=omega_0, **start).to(device)
+    model = Siren.for_signal(signal, generator=generator).to(device)
+    lr = default_lr(signal) if options.lr is None else options.lr
     height, width = signal.shape
     print(
-        f"{width}x{height} pixels, init=fast, first omega_0={omega_0:.1f} "
-        f"(longest side / 3), lr={options.lr:g}, on {device}"
+        f"{width}x{height} pixels, init={model.init}, first omega_0="
+        f"{model.first_omega_0:.1f}, lr={lr:g}, on {device}",
+        flush=True,
     )
-    names = ("epochs", "lr", "precision")
-    recipe = {name: getattr(options, name) for name in names}
-    history = fit(model, signal, checkpoint=checkpoint, generator=generator, **recipe)
-    _write(options.out, model, signal, history)
-    if not history.interrupted:
-        checkpoint.unlink()
+    try:
+        history = fit(
+            model,
+            signal,
+            epochs=options.epochs,
+            lr=lr,
+            precision=options.precision,
+            until=options.until,
+            checkpoint=checkpoint,
+            generator=generator,
+        )
+    except FloatingPointError:
+        checkpoint.unlink(missing_ok=True)  # to go on with it would end like this
+        raise
+    _write(folder, model, signal, history)
     stopped = " (stopped early: --resume goes on)" if history.interrupted else ""
     seconds = history.seconds[-1] if history.seconds else 0.0
-    print(f"{history.final_psnr:.2f} dB in {seconds:.1f} s{stopped}: {options.out}")
+    print(f"{history.final_psnr:.2f} dB in {seconds:.1f} s{stopped}: {folder}")
+    return 130 if history.interrupted else 0
+
+
+def _require_free(folder: Path, resume: bool) -> None:
+    """Raise a ValueError where a fit would overwrite another one's network."""
+    network, checkpoint = folder / "network.pt", folder / "checkpoint.pt"
+    if resume and network.exists() and not checkpoint.exists():
+        raise ValueError(
+            f"{folder} holds a network without a checkpoint.pt, from which a fit could "
+            "go on: choose another --out"
+        )
+    if not resume and (network.exists() or checkpoint.exists()):
+        raise ValueError(
+            f"{folder} holds a fit already: add --resume to go on with it, or choose "
+            "another --out"
+        )
 
 
 def _device(options: argparse.Namespace) -> torch.device:
-    return resolve_device(options.device) if options.device else default_device()
+    if options.device:
+        return resolve_device(options.device)
+    if torch.version.cuda is None and shutil.which("nvidia-smi"):
+        print(
+            "there is an NVIDIA GPU, but this PyTorch is a build for the CPU: "
+            "https://pytorch.org/get-started has the others",
+            file=sys.stderr,
+        )
+    return default_device()
 
 
-def _write(folder: Path, model: Siren, signal, history) -> None:
+def _write(folder: Path, model: Siren, signal: Signal, history: History) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -132,14 +200,18 @@ def _write(folder: Path, model: Siren, signal, history) -> None:
     from . import figures
 
     save(model, folder / "network.pt", signal)
-    coords = signal.coords.to(next(model.parameters()).device)
-    fields = evaluate(model, coords)
-    picture = fields[0].cpu().reshape(*signal.shape, -1)
-    _save_picture(picture, signal.value_range, folder / "reconstruction.png")
-    with plt.style.context(figures.STYLE):
+    fields = evaluate(model, signal.coords)
+    picture = fields[0].reshape(*signal.shape, -1)
+    _save_png(to_pixels(picture, signal.value_range), folder / "reconstruction.png")
+    # The settings of the user's matplotlibrc could make it unreadable.
+    with plt.style.context(["default", figures.STYLE]):
         figures.three_panels(*fields, signal.shape).savefig(folder / "panels.png")
-    rows = json.dumps(dataclasses.asdict(history), indent=1)
-    (folder / "history.json").write_text(rows + "\n", encoding="utf-8")
+    rows = dataclasses.asdict(history)
+    if not math.isfinite(history.final_psnr):
+        rows["final_psnr"] = None  # a perfect fit; JSON knows no infinity
+    rows["psnr"] = [each if math.isfinite(each) else None for each in history.psnr]
+    text = json.dumps(rows, indent=1, allow_nan=False) + "\n"
+    replace_file(folder / "history.json", text.encode())
 
 
 def render_network(options: argparse.Namespace) -> None:
@@ -147,27 +219,38 @@ def render_network(options: argparse.Namespace) -> None:
     device, saved = _device(options), load(options.network)
     if len(saved.shape) != 2 or saved.model.out_features not in (1, 3):
         raise ValueError(f"{options.network} is the network of no picture")
-    _require_folder(options.out)
+    _require_free_file(options.out)
     window = saved.window
     if options.window:
-        window = (tuple(options.window[:2]), tuple(options.window[2:]))
-    if not all(-math.inf < first < last < math.inf for first, last in window):
-        raise ValueError(
-            f"--window {window} must be TOP < BOTTOM and LEFT < RIGHT, all finite"
-        )
+        top, bottom, left, right = options.window
+        window = ((top, bottom), (left, right))
+        _require_window(window, saved)
     # As many pixels for a length as in the picture that was fitted.
     sides = [
-        pixels * (last - first) / (end - start)
+        pixels * (last - first) / (end - start) if end != start else pixels
         for pixels, (first, last), (start, end) in zip(
             saved.shape, window, saved.window, strict=True
         )
     ]
     size = max(saved.shape) if options.size is None else options.size
-    whole_number("--size", size, 1)
+    if whole_number("--size", size, 1) > LARGEST:
+        raise ValueError(f"--size must be at most {LARGEST}, not {size}")
     height, width = (max(1, round(size * side / max(sides))) for side in sides)
-    picture = render(saved.model.to(device), height, width, window)
-    _save_picture(picture, saved.value_range, options.out)
+    pixels = np.empty((height, width, saved.model.out_features), np.uint8)
+    for rows, part in rendered_rows(saved.model.to(device), height, width, window):
+        pixels[rows] = to_pixels(part, saved.value_range)
+    _save_png(pixels, options.out)
     print(f"{width}x{height} pixels: {options.out}")
+
+
+def _require_window(window: tuple, saved: SavedNetwork) -> None:
+    """Raise a ValueError unless each axis runs as it was fitted."""
+    for (first, last), (start, end) in zip(window, saved.window, strict=True):
+        if not 0 < (last - first) * (end - start) < math.inf:
+            raise ValueError(
+                f"--window {window} must be TOP BOTTOM LEFT RIGHT, all finite, in the "
+                f"order of the whole picture, which is {saved.window}"
+            )
 
 
 def view_network(options: argparse.Namespace) -> None:
@@ -175,25 +258,37 @@ def view_network(options: argparse.Namespace) -> None:
     from .viewer import view_picture
 
     saved = load(options.network)
-    _require_folder(options.out)
+    _require_free_file(options.out)
     title = options.title or options.out.stem
     pixels = " by ".join(map(str, saved.shape))
     alt = f"{title}, learned from {pixels} pixels and drawn by a neural network."
     page = view_picture(saved, alt=alt).page(title)
-    options.out.write_text(page, encoding="utf-8")
+    # A name that is no UTF-8 stands in the title as Python spells it.
+    replace_file(options.out, page.encode("utf-8", "backslashreplace"))
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
 
 
-def _require_folder(path: Path) -> None:
+def _require_free_file(path: Path) -> None:
+    """Raise an error where there is no folder, or a file that is none of ours."""
     if not path.parent.is_dir():
         raise OSError(f"--out {path}: there is no such folder")
+    if path.exists():
+        with open(path, "rb") as file:
+            if b"sirenlib" not in file.read(2**16):
+                raise ValueError(
+                    f"--out {path} is there already, and sirenlib did not write it: "
+                    "choose another name"
+                )
 
 
-def _save_picture(picture: Tensor, value_range: tuple, path: Path) -> None:
-    low, high = value_range
-    unit = (picture.squeeze(-1) - low) / (high - low)
-    pixels = (unit.clip_(0, 1) * 255).round_().to(torch.uint8).numpy()
-    Image.fromarray(pixels).save(path, format="PNG")
+def _save_png(pixels: np.ndarray, path: Path) -> None:
+    """Gray or RGB pixels ``(H, W, 1 or 3)`` as a PNG file, marked as ours."""
+    gray = pixels.shape[2] == 1
+    image = Image.fromarray(pixels[..., 0] if gray else pixels)
+    file, mark = io.BytesIO(), PngInfo()
+    mark.add_text("Software", "sirenlib")
+    image.save(file, format="PNG", pnginfo=mark)
+    replace_file(path, file.getbuffer())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .siren import SineLayer, Siren
+from .siren import SineLayer, Siren, full_precision
 
 
 def gradient(y: Tensor, x: Tensor) -> Tensor:
@@ -55,6 +55,9 @@ def divergence(y: Tensor, x: Tensor) -> Tensor:
     Shape:
         - y, x: ``(N, d)``
         - Output: ``(N, 1)``
+
+    Raises:
+        ValueError: the shapes differ, or autograd has no way from y back to x.
     """
     if y.shape != x.shape:
         raise ValueError(
@@ -105,24 +108,28 @@ def forward_laplacian(model: Siren, coords: Tensor) -> tuple[Tensor, Tensor, Ten
     Source: chapter 9; known as the forward Laplacian (Li et al. 2024).
     """
     _require_siren(model, coords)
-    d = coords.shape[-1]
-    value, curvature = coords[None], torch.zeros_like(coords)[None]
-    slopes = torch.eye(d, dtype=coords.dtype, device=coords.device)[:, None]
-    slopes = slopes.expand(d, *coords.shape)  # (d, N, d)
-    with torch.autocast(coords.device.type, enabled=False):
-        for layer in model.net:
+    first, *layers = model.net
+    value = first.phase(coords)[None]  # (1, N, n), and so are the others
+    slopes = (first.omega_0 * first.linear.weight.T)[:, None]  # (d, 1, n)
+    slopes = slopes.expand(-1, *value.shape[1:])  # (d, N, n)
+    value, slopes, curvature = _through_sine(value, slopes, torch.zeros_like(value))
+    with full_precision(coords.device):
+        for layer in layers:
             sine = isinstance(layer, SineLayer)
             linear, factor = (layer.linear, layer.omega_0) if sine else (layer, 1.0)
             state = torch.cat([value, slopes, curvature])  # (d + 2, N, n)
             state = F.linear(state, factor * linear.weight)
-            value, slopes, curvature = state.split([1, d, 1])
+            value, slopes, curvature = state.split([1, len(slopes), 1])
             value = value + factor * linear.bias
             if sine:
-                value, cosine = value.sin(), value.cos()
-                bent = slopes.square().sum(0, keepdim=True)
-                curvature = cosine * curvature - value * bent
-                slopes = cosine * slopes
+                value, slopes, curvature = _through_sine(value, slopes, curvature)
     return value[0], slopes.movedim(0, -1), curvature[0]
+
+
+def _through_sine(z: Tensor, slopes: Tensor, curvature: Tensor) -> tuple[Tensor, ...]:
+    sine, cosine = z.sin(), z.cos()
+    bent = slopes.square().sum(0, keepdim=True)
+    return sine, cosine * slopes, cosine * curvature - sine * bent
 
 
 def _require_siren(model: nn.Module, coords: Tensor) -> None:
@@ -136,37 +143,3 @@ def _require_siren(model: nn.Module, coords: Tensor) -> None:
             f"coords have shape {tuple(coords.shape)}: they must be "
             f"(N, {model.in_features}) for this network"
         )
-
-
-def evaluate(
-    model: nn.Module, coords: Tensor, chunk_size: int = 2048
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Value, gradient and Laplacian at many points, in chunks of bounded memory.
-
-    A `Siren` is evaluated by `forward_laplacian`, any other network by autograd. With
-    several outputs the gradient and the Laplacian are those of their mean.
-
-    Shape:
-        - coords: ``(N, d)``
-        - Output: ``(N, c)``, ``(N, d)`` and ``(N, 1)``, without graph
-    """
-    coords, whole = coords.detach(), None
-    for start in range(0, max(1, len(coords)), chunk_size):
-        rows = slice(start, start + chunk_size)
-        parts = _all_three(model, coords[rows])
-        # In place: results kept from chunk to chunk would break up the memory.
-        whole = whole or [part.new_empty(len(coords), part.shape[1]) for part in parts]
-        for field, part in zip(whole, parts, strict=True):
-            field[rows] = part
-    return tuple(whole)
-
-
-def _all_three(model: nn.Module, x: Tensor) -> list[Tensor]:
-    if isinstance(model, Siren):
-        with torch.no_grad():
-            value, slopes, curvature = forward_laplacian(model, x)
-        return [value, slopes.mean(1), curvature.mean(-1, keepdim=True)]
-    x = x.clone().requires_grad_()
-    value = model(x)
-    mean = value.mean(-1, keepdim=True)
-    return [t.detach() for t in (value, gradient(mean, x), laplace(mean, x))]

@@ -1,10 +1,12 @@
 """Where the work runs: the device, and whether a book is being made."""
 
 import os
+import warnings
 
 import torch
 
 BOOK_VARIABLE = "SIRENLIB_BOOK"
+DEVICES = ("cpu", "cuda")
 
 
 def in_book() -> bool:
@@ -18,29 +20,44 @@ def in_book() -> bool:
 
 
 def default_device() -> torch.device:
-    """The book's device while the book is made; else CUDA if there is one."""
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    return resolve_device(os.environ.get(BOOK_VARIABLE) or found)
+    """The book's device while the book is made; else CUDA if one works, or the CPU.
+
+    A GPU that this PyTorch has no kernels for is passed over with a warning.
+    """
+    if in_book():
+        return resolve_device(os.environ[BOOK_VARIABLE])
+    if torch.cuda.is_available():
+        try:
+            return resolve_device("cuda")
+        except ValueError as error:
+            warnings.warn(f"{error} The CPU is used.", stacklevel=2)
+    return resolve_device("cpu")
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name.
+    """The device of that name, after a first sum on it.
 
     Raises:
-        ValueError: the name is no device, or this machine does not have it.
+        ValueError: the name is neither a CPU nor a CUDA device, this machine does not
+            have it, or this PyTorch does not run on it.
     """
     try:
         device = torch.device(name)
-        torch.empty(0, device=device).cpu()
+        (torch.ones(1, device=device) + 1).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device {name!r} cannot be used: PyTorch {torch.__version__} finds "
             f"{torch.cuda.device_count()} CUDA devices. Use 'cpu', or a PyTorch build "
-            "for your GPU."
+            f"for your GPU. ({str(error).splitlines()[0]})"
         ) from error
+    require_supported(device)
     return device
 
 
-def chunk_of(device: torch.device) -> int:
-    """Points that are computed at a time: what a CPU's caches hold, more on a GPU."""
-    return 4096 if device.type == "cpu" else 2**18
+def require_supported(device: torch.device) -> None:
+    """Raise a ValueError where fits are not supported: they add up in float64."""
+    if device.type not in DEVICES:
+        raise ValueError(
+            f"device {device.type!r} is not supported: fits run on "
+            f"{' and '.join(DEVICES)}"
+        )

@@ -14,8 +14,6 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .fitting import History
-
 COLORS = ("#1a73b8", "#d9731a", "#2f9e5b", "#c458a0")
 MEASURED, PREDICTED, THIRD, FOURTH = COLORS
 
@@ -106,23 +104,20 @@ def three_panels(
     return figure
 
 
-def training_curve(
-    axes: Axes, histories: dict[str, History], against: str = "seconds"
-) -> None:
-    """PSNR of one or more fits against ``"seconds"`` or ``"step"``, named at the end.
+def training_curve(axes: Axes, histories: dict) -> None:
+    """PSNR of one or more fits against the seconds, each named at its end.
 
     The curves have the colors of the style's cycle, in order.
+
+    Args:
+        histories: by the name of its curve a `History`; one without rows is left out.
     """
     for name, history in histories.items():
-        across = getattr(history, against)
-        [line] = axes.plot(across, history.psnr)
-        axes.annotate(
-            f" {name}",
-            (across[-1], history.psnr[-1]),
-            color=line.get_color(),
-            va="center",
-        )
-    axes.set(xlabel=against if against == "seconds" else "step", ylabel="PSNR (dB)")
+        [line] = axes.plot(history.seconds, history.psnr)
+        if history.seconds:
+            end = history.seconds[-1], history.psnr[-1]
+            axes.annotate(f" {name}", end, color=line.get_color(), va="center")
+    axes.set(xlabel="seconds", ylabel="PSNR (dB)")
 
 
 def histogram_with_law(

@@ -1,27 +1,20 @@
-"""Keeping a fitted network in a file, and drawing it again at any size."""
+"""Keeping a fitted network in a file."""
 
 import contextlib
+import io
 import math
 import os
-import time
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from .arguments import whole_number
-from .environment import chunk_of
-from .signals import Signal, grid_between
+from .signals import Signal
 from .siren import Siren
 
-NETWORK, CHECKPOINT = "sirenlib network 1", "sirenlib checkpoint 1"
-SECONDS = 10.0  # between two writings of a checkpoint
-
-Window = tuple[tuple[float, float], ...]
+NETWORK = "sirenlib network 1"
 
 
 class SavedNetwork(NamedTuple):
@@ -34,7 +27,7 @@ class SavedNetwork(NamedTuple):
     model: Siren
     shape: tuple[int, ...]
     value_range: tuple[float, float]
-    window: Window
+    window: tuple[tuple[float, float], ...]
 
 
 def save(model: Siren, path: str | Path, signal: Signal) -> None:
@@ -43,7 +36,8 @@ def save(model: Siren, path: str | Path, signal: Signal) -> None:
     The file appears whole or not at all. It holds weights and numbers, no code.
 
     Raises:
-        ValueError: the model is not a `Siren`.
+        ValueError: the model is not a `Siren`, or its layers are no longer those that
+            its arguments make.
         OSError: the file cannot be written.
     """
     if not isinstance(model, Siren):
@@ -51,15 +45,22 @@ def save(model: Siren, path: str | Path, signal: Signal) -> None:
             f"save() writes a Siren, not {type(model).__name__}: use torch.save for "
             "other networks"
         )
-    low, high = signal.coords.amin(0).tolist(), signal.coords.amax(0).tolist()
+    weights = {name: w.detach().cpu() for name, w in model.state_dict().items()}
     content = {
         "architecture": model.architecture(),
-        "weights": {name: w.cpu() for name, w in model.state_dict().items()},
+        "weights": weights,
         "shape": signal.shape,
         "value_range": signal.value_range,
-        "window": tuple(zip(low, high, strict=True)),
+        "window": signal.corners(),
     }
-    _write(content, NETWORK, Path(path))
+    try:
+        _network(content)
+    except Exception as error:
+        raise ValueError(
+            "save() writes a Siren as its arguments make it, and this one has other "
+            f"parameters: use torch.save for it. ({error})"
+        ) from error
+    write_whole(Path(path), content | {"format": NETWORK})
 
 
 def load(path: str | Path) -> SavedNetwork:
@@ -69,69 +70,61 @@ def load(path: str | Path) -> SavedNetwork:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or `save` did not write it.
     """
-    with _reading(path, "network of sirenlib, or it is damaged: fit and save it again"):
-        content = _read(path, NETWORK)
-        weights = content["weights"]
-        model = Siren(**content["architecture"])
-        model.to(weights["net.0.linear.weight"].dtype).load_state_dict(weights)
-        frame = (content[name] for name in SavedNetwork._fields[1:])
-        return SavedNetwork(model, *frame)
+    kind = "network of sirenlib, or it is damaged: fit and save it again"
+    with reading(path, kind), torch.inference_mode(False):
+        return _network(read_whole(path, NETWORK))
 
 
-class Checkpoint:
-    """The file that keeps a fit, written whole or not at all.
+def _network(content: dict) -> SavedNetwork:
+    """The network that the content describes, or an error of some kind."""
+    weights = content["weights"]
+    fan_in = content["architecture"]["in_features"]
+    with torch.device("meta"):  # neither memory nor random numbers
+        model = Siren(**_bounded(content["architecture"], weights))
+    wanted = {name: w.shape for name, w in model.state_dict().items()}
+    if wanted != {name: w.shape for name, w in weights.items()}:
+        raise ValueError("the weights have other names or shapes")
+    model.load_state_dict(weights, assign=True)
+    shape = tuple(int(length) for length in content["shape"])
+    low, high = (float(edge) for edge in content["value_range"])
+    window = tuple((float(first), float(last)) for first, last in content["window"])
+    edges = [low, high, *(edge for pair in window for edge in pair)]
+    if not (shape and min(shape) > 0 and low < high and all(map(math.isfinite, edges))):
+        raise ValueError("the frame makes no sense")
+    if len(window) != fan_in:
+        raise ValueError("the frame has another number of coordinates")
+    return SavedNetwork(model, shape, (low, high), window)
 
-    Args:
-        path: None keeps nothing.
-        fit: what tells the fit from every other, by name.
+
+def _bounded(architecture: dict, weights: dict) -> dict:
+    """The arguments, if there are weights for so many layers: each costs time."""
+    if architecture["hidden_layers"] > len(weights):
+        raise ValueError("there are weights for fewer layers")
+    return architecture
+
+
+def write_whole(path: Path, content: dict) -> None:
+    """Write what ``torch.save`` makes of it; the file appears whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written. What was there before is still there.
     """
-
-    def __init__(self, path: str | Path | None, fit: dict | None):
-        self.path, self.fit = path and Path(path), fit
-        self.next_time = -math.inf
-
-    def read(self) -> dict | None:
-        """What the file holds; None where there is no file.
-
-        Raises:
-            ValueError: it is damaged, no checkpoint, or that of another fit.
-        """
-        if not self.path or not self.path.is_file():
-            return None
-        with _reading(self.path, "checkpoint, or it is damaged: give another path"):
-            content = _read(self.path, CHECKPOINT)
-            state, fit = content["state"], content["fit"]
-            other = ", ".join(name for name in self.fit if fit[name] != self.fit[name])
-        if other:
-            raise ValueError(
-                f"{self.path} is the checkpoint of a fit with another {other}: repeat "
-                "that call, or give another path"
-            )
-        return state
-
-    def due(self) -> bool:
-        """Whether it is time to write."""
-        return self.path is not None and time.monotonic() > self.next_time
-
-    def write(self, state: dict) -> None:
-        if self.path:
-            _write({"fit": self.fit, "state": state}, CHECKPOINT, self.path)
-            self.next_time = time.monotonic() + SECONDS
+    # Through a buffer: where a disk is full, torch's own writer hides the OSError.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    replace_file(path, buffer.getbuffer())
 
 
-def checksum(*tensors: Tensor) -> int:
-    """A number that differs when any of the tensors does."""
-    number = 0
-    for tensor in tensors:
-        number = zlib.crc32(tensor.cpu().contiguous().numpy(), number)
-    return number
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that there is the old one or the new one, whole, at any time.
 
-
-def _write(content: dict, form: str, path: Path) -> None:
-    part = path.with_name(path.name + ".part")
+    Raises:
+        OSError: it cannot be written. What was there before is still there.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
-            torch.save(content | {"format": form}, file)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -139,7 +132,8 @@ def _write(content: dict, form: str, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _read(path: str | Path, form: str) -> dict:
+def read_whole(path: str | Path, form: str) -> dict:
+    """What `write_whole` wrote in that format, or an error of many kinds."""
     with zipfile.ZipFile(path) as archive:
         if archive.testzip():
             raise ValueError("a checksum is wrong")
@@ -150,41 +144,13 @@ def _read(path: str | Path, form: str) -> dict:
 
 
 @contextlib.contextmanager
-def _reading(path: str | Path, kind: str) -> Iterator[None]:
+def reading(path: str | Path, kind: str) -> Iterator[None]:
+    """Turn whatever a damaged file raises into a ValueError that names the file."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     try:
         yield
+    except (PermissionError, MemoryError):
+        raise
     except Exception as error:  # torch and pickle raise many kinds on damaged files
         raise ValueError(f"{path} is no {kind}") from error
-
-
-@torch.inference_mode()
-def render(
-    model: Siren,
-    height: int,
-    width: int,
-    window: Window = ((-1.0, 1.0), (-1.0, 1.0)),
-) -> Tensor:
-    """Evaluate a network of two coordinates on a grid of any size, in chunks.
-
-    Args:
-        window: first and last coordinate of the rows, then of the columns. Smaller
-            than ((-1, 1), (-1, 1)) it zooms in.
-
-    Returns:
-        ``(height, width, c)`` on the CPU, as the network gives it: not clipped.
-    """
-    whole_number("height", height, 1)
-    whole_number("width", width, 1)
-    device = next(model.parameters()).device
-    (top, bottom), (left, right) = window
-    columns = (left, right, width)
-    lines = torch.linspace(top, bottom, height).tolist()
-    rows = max(1, chunk_of(device) // width)
-    picture = []
-    for first in range(0, height, rows):
-        part = lines[first : first + rows]
-        coords = torch.cat([grid_between([(y, y, 1), columns]) for y in part])
-        picture.append(model(coords.to(device)).cpu().reshape(len(part), width, -1))
-    return torch.cat(picture)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 
 class Bounds(NamedTuple):
@@ -131,9 +131,18 @@ def initialize_(
         ValueError: there is no such scheme; nothing has been drawn.
     """
     for linear, _, bounds in _laws(siren, scheme):
-        linear.weight.uniform_(-bounds.weight, bounds.weight, generator=generator)
+        _draw(linear.weight, bounds.weight, generator)
         if linear.bias is not None:
-            linear.bias.uniform_(-bounds.bias, bounds.bias, generator=generator)
+            _draw(linear.bias, bounds.bias, generator)
+
+
+def _draw(tensor: Tensor, bound: float, generator: Generator | None) -> None:
+    """Uniform in ±bound, on the generator's device: the same numbers everywhere."""
+    if generator is None or generator.device.type == tensor.device.type:
+        tensor.uniform_(-bound, bound, generator=generator)
+    elif not tensor.is_meta:
+        drawn = torch.empty_like(tensor, device=generator.device)
+        tensor.copy_(drawn.uniform_(-bound, bound, generator=generator))
 
 
 def phase_bounds(siren: nn.Module, scheme: str) -> list[tuple[int, Bounds]]:

@@ -1,21 +1,16 @@
-"""Pictures and other signals as pairs of coordinates and values."""
+"""Samples of a function as pairs of coordinates and values."""
 
 import math
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from .arguments import whole_number
 
-LARGEST = 65_535  # pixels along a side, as in a JPEG file
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Signal:
     """Samples of a function: at ``coords[i]`` it has the value ``values[i]``.
 
@@ -24,6 +19,8 @@ class Signal:
         values: ``(N, c)``, floating point, inside ``value_range``.
         shape: lengths of the grid's axes, row by row, with product N.
         value_range: smallest and largest possible value; `psnr` is relative to it.
+        weights: ``(N, 1)`` or ``(N, c)``, how much each value counts in a fit and in
+            its PSNR; 0 is missing. None counts all alike.
 
     Raises:
         ValueError: naming the argument and what is wrong with it.
@@ -33,6 +30,7 @@ class Signal:
     values: Tensor
     shape: tuple[int, ...]
     value_range: tuple[float, float] = (-1.0, 1.0)
+    weights: Tensor | None = None
 
     def __post_init__(self):
         for name in ("coords", "values"):
@@ -60,22 +58,56 @@ class Signal:
                 f"values go from {self.values.min():.4g} to {self.values.max():.4g}, "
                 f"outside value_range {self.value_range}: scale them or widen the range"
             )
+        if self.weights is not None:
+            _require_weights(self.weights, self.values)
 
     @property
     def data_range(self) -> float:
         """The peak that the PSNR refers to, high minus low."""
         return self.value_range[1] - self.value_range[0]
 
+    @property
+    def total_weight(self) -> float:
+        """What the values count together: their number where there are no weights."""
+        if self.weights is None:
+            return float(self.values.numel())
+        return float(self.weights.expand_as(self.values).sum(dtype=torch.float64))
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether ``shape`` has an axis of two points or more for each coordinate."""
+        return len(self.shape) == self.coords.shape[1] and min(self.shape) > 1
+
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The first and the last coordinate of each axis of a grid; the smallest and
+        the largest of each column where there is no grid."""
+        if len(self.shape) == self.coords.shape[1]:
+            first, last = self.coords[0], self.coords[-1]
+        else:
+            first, last = self.coords.amin(0), self.coords.amax(0)
+        return tuple(zip(first.tolist(), last.tolist(), strict=True))
+
     def array(self) -> np.ndarray:
         """The values on their grid: ``shape``, and ``shape + (c,)`` for c > 1."""
         channels = self.values.shape[1]
         shape = self.shape if channels == 1 else (*self.shape, channels)
-        return self.values.cpu().numpy().reshape(shape)
+        values = self.values.detach().cpu()
+        if values.dtype == torch.bfloat16:  # NumPy has none
+            values = values.float()
+        return values.numpy().reshape(shape)
+
+    def subset(self, rows: Tensor) -> "Signal":
+        """The samples of those rows, by a mask ``(N,)`` or by their numbers, as
+        scattered points: the way to leave out missing ones."""
+        coords, values = self.coords[rows], self.values[rows]
+        weights = None if self.weights is None else self.weights[rows]
+        return Signal(coords, values, (len(coords),), self.value_range, weights)
 
     def to(self, device: torch.device | str) -> "Signal":
         """The same signal on another device."""
         coords, values = self.coords.to(device), self.values.to(device)
-        return Signal(coords, values, self.shape, self.value_range)
+        weights = None if self.weights is None else self.weights.to(device)
+        return Signal(coords, values, self.shape, self.value_range, weights)
 
 
 def _require_finite_table(name: str, table: Tensor) -> None:
@@ -90,6 +122,20 @@ def _require_finite_table(name: str, table: Tensor) -> None:
     if not extremes.isfinite().all():
         bad = int((~table.isfinite()).sum())
         raise ValueError(f"{name} holds {bad} NaN or infinite entries: remove them")
+
+
+def _require_weights(weights: Tensor, values: Tensor) -> None:
+    _require_finite_table("weights", weights)
+    if weights.shape not in ((len(values), 1), values.shape):
+        raise ValueError(
+            f"weights has shape {tuple(weights.shape)}: give one a row, "
+            f"{(len(values), 1)}, or one a value, {tuple(values.shape)}"
+        )
+    if weights.min() < 0 or weights.max() == 0:
+        raise ValueError(
+            f"weights go from {weights.min():.4g} to {weights.max():.4g}: none may be "
+            "negative, and one must be positive"
+        )
 
 
 def coordinate_grid(
@@ -119,142 +165,52 @@ def coordinate_grid(
     return grid_between(axes)
 
 
-def grid_between(axes: list[tuple[float, float, int]]) -> Tensor:
+def grid_between(
+    axes: list[tuple[float, float, int]], dtype: torch.dtype = torch.float32
+) -> Tensor:
     """The grid with (first, last, count) for each axis: ``(points, axes)``."""
-    lines = [torch.linspace(first, last, count) for first, last, count in axes]
+    lines = [
+        torch.linspace(first, last, count, dtype=dtype) for first, last, count in axes
+    ]
     return torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).flatten(0, -2)
 
 
-def image_signal(
-    picture: np.ndarray | str | Path,
-    size: int | None = None,
-    *,
-    centers: bool = False,
-    keep_aspect: bool = False,
-) -> Signal:
-    """A picture as a signal: values in [-1, 1], one channel (gray) or three (RGB).
+def suggest_omega_0(signal: Signal) -> float:
+    """A first omega_0 for a sine network that learns this signal.
+
+    It is d times the smaller of two angular frequencies, in radians for each unit of
+    the coordinates: Nyquist/(3 pi), above which noise grows between the samples; and a
+    fifth of the frequency below which 99.9 % of the energy lies, which is enough. For
+    photographs that is N/3, with N pixels along 2 units; for sound it is far less.
 
     Args:
-        picture: a file of any still format that Pillow reads, or an array
-            ``(H, W)`` or ``(H, W, channels)`` with gray or RGB, and alpha last:
-            unsigned integers over their full range, or floats in [0, 1].
-            Transparency is laid on white; a file's EXIF rotation is applied.
-        size: pixels of the longer side after anti-aliased resizing; the aspect
-            stays. None keeps every pixel.
-        centers, keep_aspect: as in `coordinate_grid`.
+        signal: on a grid. Of scattered points only the mean distance is known, so the
+            first of the two is taken. Where the axes differ, the finest one counts.
 
-    Raises:
-        ValueError: what is wrong with the picture or the size, and what to do.
-        OSError: the file cannot be read.
+    Source: chapter 10, measured.
     """
-    if size is not None:
-        size = whole_number("size", size, 2)
-        if size > LARGEST:
-            raise ValueError(f"size must be at most {LARGEST}, not {size}")
-    name = "the array"
-    if isinstance(picture, (str, Path)):
-        name, picture = Path(picture).name, _read(Path(picture))
-    unit = _unit_range(np.asarray(picture), name)  # (H, W, c) in [0, 1]
-    _require_two_pixels(unit, name)
-    if size is not None:
-        unit = _resize(unit, size)
-        _require_two_pixels(unit, f"{name} at size {size}")
-    height, width, channels = unit.shape
-    coords = coordinate_grid(height, width, centers=centers, keep_aspect=keep_aspect)
-    values = torch.from_numpy(unit * 2 - 1).float().reshape(-1, channels)
-    return Signal(coords, values, (height, width))
-
-
-def _require_two_pixels(unit: np.ndarray, name: str) -> None:
-    height, width = unit.shape[:2]
-    if min(height, width) < 2:
-        raise ValueError(
-            f"{name} is {width}x{height} pixels: a picture needs 2 on each side"
-        )
-
-
-def _read(path: Path) -> np.ndarray:
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the picture file itself")
-    try:
-        # Damage that matters is an error below; warnings would only double it.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
-            # An MPO file is a phone's photograph with its preview.
-            if frames == 1 or image.format == "MPO":
-                image.load()
-                return np.asarray(_plain_mode(ImageOps.exif_transpose(image)))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such file") from None
-    except PermissionError:
-        raise
-    except Exception as error:  # Pillow's decoders raise errors of many kinds
-        raise ValueError(
-            f"{path.name} cannot be read as a picture: it is empty, damaged, or not a "
-            f"picture. Open it in a viewer and save it as PNG. ({error})"
-        ) from error
-    raise ValueError(
-        f"{path.name} has {frames} frames; sirenlib fits still pictures. "
-        "Save one frame as PNG and try again."
+    d = signal.coords.shape[1]
+    if not signal.is_grid:
+        lengths = [high - low for low, high in signal.corners() if high > low]
+        finest = len(signal.coords) ** (1 / d) / max(lengths, default=2.0)
+        return d * finest / 3
+    axes = enumerate(zip(signal.shape, signal.corners(), strict=True))
+    return d * max(
+        min(nyquist / (3 * math.pi), _top_share(signal, axis) * nyquist / 5)
+        for axis, (count, (first, last)) in axes
+        for nyquist in [math.pi * (count - 1) / abs(last - first)]
     )
 
 
-def _plain_mode(image: Image.Image) -> Image.Image:
-    """Gray or RGB, with or without alpha: palettes, CMYK and the rest converted."""
-    if image.mode == "I":  # how some Pillow versions give 16-bit gray files
-        return Image.fromarray(np.asarray(image).clip(0, 65535).astype(np.uint16))
-    gray = image.mode in ("1", "L", "LA")
-    if image.has_transparency_data:
-        return image.convert("LA" if gray else "RGBA")
-    if image.mode in ("L", "RGB", "F") or image.mode.startswith("I;16"):
-        return image
-    return image.convert("L" if gray else "RGB")
+def _top_share(signal: Signal, axis: int) -> float:
+    """The share of the Nyquist frequency below which nearly all the energy lies."""
+    from scipy import fft  # imported late: only this function needs it
 
-
-def _unit_range(array: np.ndarray, name: str) -> np.ndarray:
-    """The picture as float64 ``(H, W, 1 or 3)`` in [0, 1], transparency on white."""
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or array.size == 0:
-        raise ValueError(
-            f"{name} has shape {array.shape}; a picture is (H, W) or (H, W, channels) "
-            "with gray or RGB, and alpha last"
-        )
-    if array.dtype == bool or np.issubdtype(array.dtype, np.unsignedinteger):
-        top = 1 if array.dtype == bool else np.iinfo(array.dtype).max
-        array = array.astype(np.float64) / top
-    elif not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(
-            f"{name} has dtype {array.dtype}, whose white is not known: use uint8, "
-            "uint16, or floats in [0, 1]"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinite pixels: replace them first")
-    if array.min() < 0 or array.max() > 1:
-        raise ValueError(
-            f"{name} has float pixels from {array.min():.4g} to {array.max():.4g}: "
-            "scale them to [0, 1]"
-        )
-    if array.shape[2] in (2, 4):
-        color, alpha = array[..., :-1], array[..., -1:]
-        array = color * alpha + (1 - alpha)
-    return array.astype(np.float64)
-
-
-def _resize(unit: np.ndarray, size: int) -> np.ndarray:
-    from skimage.transform import resize  # imported late: it takes half a second
-
-    scale = size / max(unit.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in unit.shape[:2])
-    return resize(unit, (height, width), anti_aliasing=scale < 1).clip(0, 1)
-
-
-def cameraman(size: int = 256) -> Signal:
-    """scikit-image's picture ``camera``, anti-aliased down to ``size`` x ``size``.
-
-    It is not the photograph that the paper of 2020 used: scikit-image replaced that
-    one in version 0.18. So do not compare a PSNR on it with the paper's.
-    """
-    from skimage.data import camera
-
-    return image_signal(camera(), size)
+    values = np.moveaxis(signal.array().astype(float), axis, -1)
+    power = fft.dct(values, norm="ortho", axis=-1) ** 2
+    power = power.reshape(-1, power.shape[-1]).sum(axis=0)
+    power[0] = 0  # the mean
+    below = np.cumsum(power)
+    if below[-1] == 0:  # constant along this axis
+        return 1.0
+    return (np.searchsorted(below, 0.999 * below[-1]) + 1) / len(power)

@@ -1,15 +1,53 @@
 """The sine layer and the network that is made of it."""
 
+import contextlib
 import inspect
 import itertools
 from collections import OrderedDict
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from .arguments import positive_number, whole_number
 from .initialization import initialize_
+from .signals import Signal, suggest_omega_0
+
+FEW = 4  # inputs, for which a sum of terms is as fast as a matrix product
+
+
+class PreciseLinear(nn.Linear):
+    """A linear map whose result no setting rounds: a rounded phase is a shifted wave.
+
+    From up to four inputs, such as coordinates, it is summed up term by term, in the
+    precision of the weights. From more it is a product outside of autocast, whose
+    factors CUDA rounds only where TF32 is switched on.
+
+    Shape:
+        - Input: ``(*, in_features)``, of any floating type
+        - Output: ``(*, out_features)``, of the weights' type
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != self.in_features:
+            raise ValueError(
+                f"the input has shape {tuple(x.shape)}: its last axis must have "
+                f"{self.in_features} components, one for each input of this layer"
+            )
+        x = x.to(self.weight.dtype)
+        if self.in_features > FEW:
+            with full_precision(x.device):
+                return super().forward(x)
+        z = self.weight.new_zeros(()) if self.bias is None else self.bias
+        for i in range(self.in_features):  # (*, 1), (out,) -> (*, out)
+            z = torch.addcmul(z, x[..., i : i + 1], self.weight[:, i])
+        return z
+
+
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager:
+    """A context without autocast, on the devices that have it."""
+    if device.type not in ("cpu", "cuda"):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 class SineLayer(nn.Module):
@@ -25,14 +63,19 @@ class SineLayer(nn.Module):
         is_first: whether the layer reads coordinates; only its start depends on it.
         omega_0: the frequency factor, positive.
         generator: source of the first weights; None is PyTorch's global one.
+        device, dtype: as in ``torch.nn.Linear``.
 
     Shape:
         - Input: ``(*, in_features)``
         - Output: ``(*, out_features)``, values in ``[-1, 1]``
 
+    Raises:
+        ValueError: a number of features is no whole number from 1, or omega_0 is not
+            positive.
+
     Under ``torch.autocast`` the linear map of a hidden layer is computed in the lower
-    precision; the first layer and every sine keep the precision of the weights, since
-    a rounded phase is a shifted wave.
+    precision; the first layer (a `PreciseLinear`) and every sine keep the precision of
+    the weights.
 
     Source: Sitzmann et al. 2020, section 3.2 and supplement 1.5.
     """
@@ -46,16 +89,16 @@ class SineLayer(nn.Module):
         omega_0: float = 30.0,
         *,
         generator: Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         super().__init__()
         self.in_features = whole_number("in_features", in_features, 1)
         self.out_features = whole_number("out_features", out_features, 1)
         self.is_first = is_first
         self.omega_0 = positive_number("omega_0", omega_0)
-        # skip_init draws nothing: all randomness comes from the generator.
-        self.linear = nn.utils.skip_init(
-            nn.Linear, in_features, out_features, bias=bias
-        )
+        kind = PreciseLinear if is_first else nn.Linear
+        self.linear = _undrawn(kind, in_features, out_features, bias, device, dtype)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
@@ -63,21 +106,25 @@ class SineLayer(nn.Module):
         initialize_(self, "official", generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sin(self._phase(x))
+        return torch.sin(self.phase(x))
 
-    def forward_with_intermediate(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The output and the phase inside the sine (the pre-activation)."""
-        phase = self._phase(x)
-        return torch.sin(phase), phase
-
-    def _phase(self, x: Tensor) -> Tensor:
-        if self.is_first:
-            return self.omega_0 * _in_full_precision(self.linear, x)
+    def phase(self, x: Tensor) -> Tensor:
+        """What stands inside the sine (the pre-activation): ``omega_0 * (W x + b)``."""
         # Outside of autocast .to() changes nothing.
         return self.omega_0 * self.linear(x).to(self.linear.weight.dtype)
 
     def extra_repr(self) -> str:
-        return f"is_first={self.is_first}, omega_0={self.omega_0:g}"
+        return f"is_first={self.is_first}, omega_0={self.omega_0:.12g}"
+
+
+def _undrawn(
+    kind: type[nn.Linear], fan_in: int, fan_out: int, bias: bool, device, dtype
+) -> nn.Linear:
+    """A linear map without first weights: all randomness comes from the generator."""
+    device = torch.empty(0).device if device is None else device  # the default one
+    return nn.utils.skip_init(
+        kind, fan_in, fan_out, bias=bias, device=device, dtype=dtype
+    )
 
 
 class Siren(nn.Module):
@@ -98,10 +145,15 @@ class Siren(nn.Module):
             the others.
         init: a name from `sirenlib.initialization.SCHEMES`.
         generator: source of all first weights and biases; None is PyTorch's global one.
+        device, dtype: as in ``torch.nn.Linear``. The numbers are drawn on the device
+            of the generator, so that they are the same on every device.
 
     Shape:
         - Input: ``(*, in_features)``
         - Output: ``(*, out_features)``
+
+    Raises:
+        ValueError: an argument is out of its range, or init is no known name.
 
     Parameters have the names of the authors' class (``net.0.linear.weight``, …), so a
     state dict saved from it loads unchanged. Two things differ from it: ``forward``
@@ -123,6 +175,8 @@ class Siren(nn.Module):
         hidden_omega_0: float = 30.0,
         init: str = "official",
         generator: Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         super().__init__()
         self.in_features = whole_number("in_features", in_features, 1)
@@ -137,24 +191,52 @@ class Siren(nn.Module):
         self.net = nn.Sequential()
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
             if outermost_linear and i == hidden_layers + 1:
-                layer = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+                layer = _undrawn(PreciseLinear, fan_in, fan_out, True, device, dtype)
             else:
                 omega_0 = self.hidden_omega_0 if i else self.first_omega_0
                 layer = SineLayer(
-                    fan_in, fan_out, True, i == 0, omega_0, generator=generator
+                    fan_in,
+                    fan_out,
+                    is_first=i == 0,
+                    omega_0=omega_0,
+                    generator=generator,
+                    device=device,
+                    dtype=dtype,
                 )
             self.net.append(layer)
         self.reset_parameters(generator)
+
+    @classmethod
+    def for_signal(
+        cls,
+        signal: Signal,
+        hidden_features: int = 256,
+        hidden_layers: int = 3,
+        *,
+        init: str = "fast",
+        generator: Generator | None = None,
+    ) -> "Siren":
+        """A network for a signal: its dimensions, and a first omega_0 by the rule of
+        `suggest_omega_0`. On a CPU; ``.to(device)`` moves it.
+
+        Source: chapters 8 and 10.
+        """
+        return cls(
+            signal.coords.shape[1],
+            hidden_features,
+            hidden_layers,
+            signal.values.shape[1],
+            first_omega_0=suggest_omega_0(signal),
+            init=init,
+            generator=generator,
+        )
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw all weights and biases anew, by the scheme ``init``."""
         initialize_(self, self.init, generator=generator)
 
     def forward(self, coords: Tensor) -> Tensor:
-        for layer in self.net:
-            sine = isinstance(layer, SineLayer)
-            coords = layer(coords) if sine else _in_full_precision(layer, coords)
-        return coords
+        return self.net(coords)
 
     def forward_with_activations(
         self, coords: Tensor, retain_grad: bool = False
@@ -171,10 +253,10 @@ class Siren(nn.Module):
         activations = OrderedDict(input=coords)
         for i, layer in enumerate(self.net):
             if isinstance(layer, SineLayer):
-                coords, phase = layer.forward_with_intermediate(coords)
-                activations[f"{i}.phase"], activations[f"{i}.sine"] = phase, coords
+                phase = activations[f"{i}.phase"] = layer.phase(coords)
+                coords = activations[f"{i}.sine"] = torch.sin(phase)
             else:
-                activations["output"] = _in_full_precision(layer, coords)
+                activations["output"] = layer(coords)
         if retain_grad:
             for tensor in list(activations.values())[1:]:
                 tensor.retain_grad()
@@ -182,22 +264,9 @@ class Siren(nn.Module):
 
     def architecture(self) -> dict:
         """The arguments that make a network of this form."""
-        names = list(inspect.signature(Siren).parameters)
-        return {name: getattr(self, name) for name in names if name != "generator"}
+        names = set(inspect.signature(Siren).parameters)
+        names -= {"generator", "device", "dtype"}
+        return {name: getattr(self, name) for name in sorted(names)}
 
     def extra_repr(self) -> str:
         return f"init={self.init!r}"
-
-
-def _in_full_precision(linear: nn.Linear, x: Tensor) -> Tensor:
-    with torch.autocast(x.device.type, enabled=False):
-        if not (x.is_cuda and _rounds_factors()):
-            return linear(x)
-        wide = [t if t is None else t.double() for t in (linear.weight, linear.bias)]
-        return F.linear(x.double(), *wide).to(x.dtype)
-
-
-@torch.compiler.assume_constant_result
-def _rounds_factors() -> bool:
-    """Whether CUDA may round the factors of float32 products to TF32."""
-    return torch.get_float32_matmul_precision() != "highest"

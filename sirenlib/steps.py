@@ -4,55 +4,103 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .environment import chunk_of
+from .arguments import positive_number, whole_number
+from .evaluation import chunk_of, place_of, squared_errors
 from .signals import Signal
+
+CHOICES = {
+    "precision": ("float32", "tf32", "bfloat16"),
+    "engine": ("auto", "eager", "graph", "compile"),
+}
+ON_CUDA_ONLY = ("tf32", "graph")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a fit is made: the arguments of `fit` of these names, all of them valid.
+
+    Raises:
+        ValueError: naming the argument and what it must be.
+    """
+
+    epochs: int
+    batch_size: int = 1024
+    lr: float = 5e-4
+    precision: str = "float32"
+    engine: str = "auto"
+    chunk_size: int | None = None
+
+    def __post_init__(self):
+        numbers = ["epochs", "batch_size"]
+        numbers += [] if self.chunk_size is None else ["chunk_size"]
+        for name in numbers:
+            whole_number(name, getattr(self, name), 1)
+        if positive_number("lr", self.lr) > 1e30:
+            raise ValueError(f"lr={self.lr:g} is too large for 32 bits: try 5e-4")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}, not "
+                    f"{getattr(self, name)!r}"
+                )
+
+    def require_device(self, device: torch.device) -> None:
+        """Raise a ValueError if this recipe is not for such a device."""
+        for name in CHOICES:
+            if getattr(self, name) in ON_CUDA_ONLY and device.type != "cuda":
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} needs a model on a CUDA device"
+                )
 
 
 class Stepper:
     """Adam on the mean squared error of a batch: ``stepper(index, rate)`` is one step.
 
-    No step makes the host wait for the device.
+    No step makes the host wait for the device. ``error`` is a number there, to which
+    every step adds its squared errors.
 
     Args:
-        signal: on the device of the model.
-        error: a number there, to which every step adds its squared errors.
+        signal: on the device of the model. Every batch has as many of its points as
+            the recipe says, or all of them.
         moments: the state of Adam to go on from; ``{}`` begins anew.
-        recipe: ``batch_size``, ``precision``, ``engine`` and ``chunk_size`` of `fit`.
-            The engine is made for batches of that size; a shorter one, the last of an
-            epoch, runs eagerly.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        signal: Signal,
-        error: Tensor,
-        moments: dict,
-        recipe: dict,
-    ):
-        self.model, self.signal, self.error = model, signal, error
-        self.device, self.precision = signal.coords.device, recipe["precision"]
-        self.chunk_size = recipe["chunk_size"] or chunk_of(self.device)
-        on_cuda = self.device.type == "cuda"
-        weights = [weight for weight in model.parameters() if weight.requires_grad]
-        # A recorded step reads its rate from the device's memory.
-        rate = torch.zeros((), device=self.device) if on_cuda else 0.0
-        recordable = on_cuda and recipe["engine"] != "eager"
-        self.adam = torch.optim.Adam(
-            weights, rate, capturable=recordable, fused=on_cuda
-        )
+    def __init__(self, model: nn.Module, signal: Signal, recipe: Recipe, moments: dict):
+        self.model, self.recipe = model, recipe
+        self.device, dtype = place_of(model)
+        self.coords, self.values = signal.coords.detach().to(dtype), signal.values
+        self.weights, points = signal.weights, len(signal.coords)
+        size = min(recipe.batch_size, points)
+        # Divided by this, a sum of squared errors is the mean one of a batch.
+        self.scale = size * signal.total_weight / points
+        self.chunk_size = recipe.chunk_size or chunk_of(self.device)
+        self.error = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.adam = self._adam()
         self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.fast_model, self.graph = model, None
-        size = min(recipe["batch_size"], len(signal.coords))
         self.index = torch.arange(size, dtype=torch.int32, device=self.device)
-        engine = recipe["engine"]
-        if engine in ("graph", "compile") or (on_cuda and engine == "auto"):
-            self._prepare(engine)
+        on_cuda = self.device.type == "cuda"
+        if recipe.engine in ("graph", "compile") or (
+            on_cuda and recipe.engine == "auto"
+        ):
+            self._prepare()
+
+    def _adam(self) -> torch.optim.Adam:
+        weights = [each for each in self.model.parameters() if each.requires_grad]
+        on_cuda = self.device.type == "cuda"
+        # Fused kernels take real numbers only.
+        fused = on_cuda and all(weight.is_floating_point() for weight in weights)
+        if not on_cuda or self.recipe.engine == "eager":
+            return torch.optim.Adam(weights, 0.0, fused=fused)
+        # A recorded step reads its rate from the device's memory, which needs a
+        # capturable optimizer (manual, torch.optim.Adam, on lr and capturable).
+        rate = torch.zeros((), dtype=torch.float32, device=self.device)
+        return torch.optim.Adam(weights, rate, capturable=True, fused=fused)
 
     def __call__(self, index: Tensor, rate: float) -> None:
         group = self.adam.param_groups[0]
@@ -60,9 +108,7 @@ class Stepper:
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
-        if len(index) != len(self.index):
-            self._learn(self.model, index)
-        elif self.graph:
+        if self.graph:
             self.index.copy_(index)
             self.graph.replay()
         else:
@@ -74,32 +120,46 @@ class Stepper:
 
     def _learn(self, model: nn.Module, index: Tensor) -> None:
         self.adam.zero_grad()
-        lower = self.precision == "bfloat16"
-        for rows in index.split(self.chunk_size):
-            target = self.signal.values.index_select(0, rows)
-            with torch.autocast(self.device.type, torch.bfloat16, lower):
-                prediction = model(self.signal.coords.index_select(0, rows))
-            error = F.mse_loss(prediction.to(target.dtype), target, reduction="sum")
-            (error / (len(index) * target.shape[1])).backward()
+        lower = self.recipe.precision == "bfloat16"
+        for rows in index.split(self.chunk_size):  # (chunk,)
+            coords = self.coords.index_select(0, rows)  # (chunk, d)
+            target = self.values.index_select(0, rows)  # (chunk, c)
+            weights = self.weights
+            weights = None if weights is None else weights.index_select(0, rows)
+            # Without a cache, which inside a caller's autocast would keep the lowered
+            # weights of the first step for all the others.
+            with torch.autocast(
+                self.device.type, torch.bfloat16, lower, cache_enabled=False
+            ):
+                prediction = model(coords)
+            error = squared_errors(prediction, target, weights).sum()
+            (error / self.scale).backward()
             self.error += error.detach()
         self.adam.step()
 
-    def _prepare(self, engine: str) -> None:
+    def _prepare(self) -> None:
         """Compile and record the step, and put back what that has moved."""
+        engine, on_cuda = self.recipe.engine, self.device.type == "cuda"
         kept = copy.deepcopy((self.model.state_dict(), self.moments(), self.error))
         try:
-            # Adam warns of steps that are not recorded; here they only warm up.
-            with warnings.catch_warnings(action="ignore"):
+            with warnings.catch_warnings():
+                # Adam warns of steps that are not recorded; here they only warm up.
+                warnings.filterwarnings("ignore", "This instance was constructed with")
                 if engine == "compile":
                     self.fast_model = torch.compile(self.model)
                     self._learn(self.fast_model, self.index)
-                if engine != "compile" or self.device.type == "cuda":
+                if on_cuda:
                     self.graph = self._recorded()
         except Exception as error:  # compilers raise errors of many kinds
+            self.fast_model = self.model
             message = f"engine={engine!r} does not work here: {error}"
             if engine != "auto":
                 raise ValueError(f"{message} (use engine='eager')") from error
-            warnings.warn(f"{message} (each step runs eagerly now)", stacklevel=4)
+            warnings.warn(
+                f"{message} (each step runs eagerly now). A result of the model that "
+                "is still held, such as y = model(x), can be the cause: delete it.",
+                stacklevel=4,
+            )
         finally:
             self._put_back(*kept)
 
@@ -112,28 +172,54 @@ class Stepper:
                 tensor.copy_(moments[i][name]) if moments else tensor.zero_()
 
     def _recorded(self) -> torch.cuda.CUDAGraph:
-        """The step as a CUDA graph, after three runs aside, which it needs.
+        """The step as a CUDA graph, after three runs aside.
 
-        Source: PyTorch manual, CUDA semantics, whole-network capture.
+        Source: PyTorch manual, CUDA semantics, "CUDA Graphs"; ``torch.cuda.graph``.
         """
         with torch.cuda.device(self.device):
-            aside, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-            aside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(aside):
-                for _ in range(3):
+            # A stream of this device: the one that torch.cuda.graph makes by itself is
+            # made once a process, on whatever device is current then.
+            before, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+            graph = torch.cuda.CUDAGraph()
+            try:
+                # The manual's whole-network capture: some eager runs first, on a side
+                # stream, which waits for the work before it, and is waited for.
+                aside.wait_stream(before)
+                with torch.cuda.stream(aside):
+                    for _ in range(3):
+                        self._learn(self.fast_model, self.index)
+                before.wait_stream(aside)
+                # torch.cuda.graph on capture_error_mode: by "thread_local" the calls
+                # of other threads, such as a data loader's, do not end the capture.
+                with torch.cuda.graph(
+                    graph, stream=aside, capture_error_mode="thread_local"
+                ):
                     self._learn(self.fast_model, self.index)
-            torch.cuda.current_stream().wait_stream(aside)
-            with torch.cuda.graph(graph):
-                self._learn(self.fast_model, self.index)
+            finally:
+                # A capture that fails leaves its stream as the current one, and work
+                # on it that what follows must not overtake.
+                torch.cuda.set_stream(before)
+                torch.cuda.synchronize()
         return graph
 
 
 @contextlib.contextmanager
 def products_in(precision: str) -> Iterator[None]:
-    """Let CUDA round the factors of float32 products to TF32, if that is asked for."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else before)
+    """Let CUDA round the factors of float32 products to TF32, if that is asked for.
+
+    Whatever the caller has set is back afterwards.
+    """
+    if precision != "tf32":
+        yield
+        return
+    settings = torch.backends.cuda.matmul
+    if hasattr(settings, "fp32_precision"):  # from PyTorch 2.9 on
+        name, wanted = "fp32_precision", "tf32"
+    else:
+        name, wanted = "allow_tf32", True
+    before = getattr(settings, name)
+    setattr(settings, name, wanted)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        setattr(settings, name, before)

@@ -20,7 +20,7 @@ from sirenlib import (
     render,
     save,
 )
-from sirenlib.environment import chunk_of
+from sirenlib.evaluation import chunk_of
 
 
 def picture(height=12, width=9, **options):

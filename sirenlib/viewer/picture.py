@@ -5,7 +5,8 @@ import base64
 import matplotlib
 import numpy as np
 
-from ..files import SavedNetwork, render
+from ..evaluation import render
+from ..files import SavedNetwork
 from ..signals import Signal
 from ..siren import SineLayer, Siren
 from .frame import LiveOutput, base64_floats, png

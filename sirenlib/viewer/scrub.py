@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from ..derivatives import evaluate
+from ..evaluation import evaluate
 from ..metrics import psnr
 from ..signals import Signal
 from .frame import LiveOutput, png

@@ -1,0 +1,173 @@
+"""A network at many points, some thousand at a time, in bounded memory.
+
+The network is asked on its own device, in its own precision, and in evaluation mode:
+without dropout, and with the statistics that batch normalization has learned.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from .arguments import whole_number
+from .derivatives import forward_laplacian, gradient, laplace
+from .metrics import psnr_from_mse
+from .signals import Signal
+from .siren import Siren
+
+LARGEST = 65_535  # points along a side of what is drawn
+
+Window = tuple[tuple[float, float], ...]
+
+
+def chunk_of(device: torch.device) -> int:
+    """Points that are computed at a time: what a CPU's caches hold, more on a GPU."""
+    return 4096 if device.type == "cpu" else 2**18
+
+
+def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """The device of a model, and the type of coordinates that it takes."""
+    weight = next(model.parameters())
+    dtype = weight.dtype if weight.is_floating_point() else torch.float32
+    return weight.device, dtype
+
+
+def in_chunks(
+    function: Callable[[Tensor], tuple[Tensor, ...]],
+    model: nn.Module,
+    coords: Tensor,
+) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+    """What the function gives for some thousand coordinates at a time, and which.
+
+    Args:
+        function: asks the model, whose place the coordinates are moved to.
+        coords: ``(N, d)``, anywhere.
+    """
+    device, dtype = place_of(model)
+    with evaluating(model):
+        for start in range(0, max(1, len(coords)), chunk_of(device)):
+            rows = slice(start, start + chunk_of(device))
+            yield rows, function(coords[rows].detach().to(device, dtype))
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode; each part is put back into the mode that it had."""
+    training = [part for part in model.modules() if part.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Value, gradient and Laplacian at many points.
+
+    A `Siren` is evaluated by `forward_laplacian`, any other network by autograd. With
+    several outputs the gradient and the Laplacian are those of their mean.
+
+    Shape:
+        - coords: ``(N, d)``, on any device
+        - Output: ``(N, c)``, ``(N, d)`` and ``(N, 1)`` on the device of coords, without
+          graph, at least in float32
+
+    Raises:
+        ValueError: coords do not fit the network.
+    """
+
+    def all_three(x: Tensor) -> tuple[Tensor, ...]:
+        if isinstance(model, Siren):
+            with torch.no_grad():
+                value, slopes, curvature = forward_laplacian(model, x)
+            return value, slopes.mean(1), curvature.mean(-1, keepdim=True)
+        with torch.inference_mode(False), torch.enable_grad():
+            x = x.clone().requires_grad_()
+            value = model(x)
+            mean = value.mean(-1, keepdim=True)
+            return value, gradient(mean, x), laplace(mean, x)
+
+    whole = None
+    for rows, parts in in_chunks(all_three, model, coords):
+        # In place: results kept from chunk to chunk would break up the memory.
+        whole = whole or [_room_for(part, len(coords), coords.device) for part in parts]
+        for field, part in zip(whole, parts, strict=True):
+            field[rows] = part.detach()
+    return tuple(whole)
+
+
+def _room_for(part: Tensor, points: int, device: torch.device) -> Tensor:
+    dtype = torch.promote_types(part.dtype, torch.float32)
+    return torch.empty(points, *part.shape[1:], dtype=dtype, device=device)
+
+
+@torch.no_grad()
+def signal_psnr(model: nn.Module, signal: Signal) -> float:
+    """PSNR of the network on a whole signal, in decibels, by the signal's weights."""
+    error = 0.0
+    for rows, (prediction,) in in_chunks(lambda x: (model(x),), model, signal.coords):
+        target, weights = signal.values[rows], signal.weights
+        weights = None if weights is None else weights[rows].to(prediction.device)
+        squares = squared_errors(prediction, target.to(prediction.device), weights)
+        error += squares.sum(dtype=torch.float64)  # one number, on the device
+    return psnr_from_mse(float(error) / signal.total_weight, signal.data_range)
+
+
+def squared_errors(prediction: Tensor, target: Tensor, weights: Tensor | None):
+    """``(N, c)``: the squared error of each value, times its weight if there is one."""
+    squares = (prediction.to(target.dtype) - target).square()
+    return squares if weights is None else squares * weights
+
+
+def render(
+    model: nn.Module,
+    height: int,
+    width: int,
+    window: Window = ((-1.0, 1.0), (-1.0, 1.0)),
+) -> Tensor:
+    """Evaluate a network of two coordinates on a grid of any size.
+
+    Args:
+        window: first and last coordinate of the rows, then of the columns. Smaller
+            than ((-1, 1), (-1, 1)) it zooms in.
+
+    Returns:
+        ``(height, width, c)`` on the CPU, at least in float32, as the network gives
+        it: not clipped.
+
+    Raises:
+        ValueError: height or width is no whole number from 1 to 65,535.
+    """
+    whole = None
+    for rows, part in rendered_rows(model, height, width, window):
+        if whole is None:
+            whole = part.new_empty(height, *part.shape[1:])
+        whole[rows] = part
+    return whole
+
+
+@torch.no_grad()
+def rendered_rows(
+    model: nn.Module, height: int, width: int, window: Window
+) -> Iterator[tuple[slice, Tensor]]:
+    """The same some rows at a time, for who does not want the whole in memory."""
+    for name, side in (("height", height), ("width", width)):
+        if whole_number(name, side, 1) > LARGEST:
+            raise ValueError(f"{name} must be at most {LARGEST}, not {side}")
+    device, dtype = place_of(model)
+    dtype = torch.promote_types(dtype, torch.float32)
+    down, right = (
+        torch.linspace(first, last, count, dtype=dtype)
+        for (first, last), count in zip(window, (height, width), strict=True)
+    )
+    step = max(1, chunk_of(device) // width)
+    for first in range(0, height, step):
+        rows = slice(first, min(first + step, height))
+        coords = torch.cartesian_prod(down[rows], right)  # (rows * width, 2)
+        values = [
+            value.to("cpu", torch.promote_types(value.dtype, torch.float32))
+            for _, (value,) in in_chunks(lambda x: (model(x),), model, coords)
+        ]
+        yield rows, torch.cat(values).reshape(-1, width, values[0].shape[-1])
