@@ -34,9 +34,10 @@ from . import (
 )
 from .arguments import whole_number
 from .environment import resolve_device
-from .evaluation import LARGEST, rendered_rows
+from .evaluation import rendered_rows
 from .files import SavedNetwork, replace_file
 from .fitting import default_lr
+from .signals import LARGEST
 from .steps import CHOICES
 
 # What PyTorch says on a CPU, on Linux and on Windows, in a plain RuntimeError.

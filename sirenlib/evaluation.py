@@ -13,10 +13,8 @@ from torch import Tensor, nn
 from .arguments import whole_number
 from .derivatives import forward_laplacian, gradient, laplace
 from .metrics import psnr_from_mse
-from .signals import Signal
+from .signals import LARGEST, Signal
 from .siren import Siren
-
-LARGEST = 65_535  # points along a side of what is drawn
 
 Window = tuple[tuple[float, float], ...]
 

@@ -76,7 +76,8 @@ def fit(
 
     The work is done on the device of the model. The signal is moved there once, and is
     shuffled there. Beyond the signal itself it takes memory for one chunk and for the
-    order of an epoch, on a CPU 8 bytes a point. Ctrl-C stops the fit and keeps what has
+    order of an epoch, 4 bytes a point; while the next order is drawn, 8 on a CPU, and
+    more on CUDA, which sorts. Ctrl-C stops the fit and keeps what has
     been learned so far.
 
     Args:
@@ -89,7 +90,8 @@ def fit(
             products of the hidden layers (a Siren keeps its first layer and its sines
             in float32). Where the processor has no bfloat16 it is far slower.
         engine: how a step is run. ``"eager"`` is plain PyTorch; ``"graph"`` records
-            the step once as a CUDA graph and replays it; ``"compile"`` gives the model
+            the step once as a CUDA graph and replays it (recording empties PyTorch's
+            cache of free device memory once); ``"compile"`` gives the model
             to ``torch.compile`` first, which takes some ten seconds, and on CUDA
             records the result as well. ``"auto"`` is ``"graph"`` on CUDA and
             ``"eager"`` elsewhere.
@@ -212,7 +214,7 @@ def _fit(
         keeper.write(state)
 
     try:
-        with products_in(recipe.precision), bar:
+        with products_in(recipe.precision):
             stepper = Stepper(model, signal, recipe, state.moments)
             stepper.error += state.error
             for index in _batches(len(signal.coords), size, steps, state, device):
@@ -235,6 +237,7 @@ def _fit(
         if stepper:
             finish()
     finally:
+        bar.close()
         if stepper:
             stepper.adam.zero_grad()
     return history

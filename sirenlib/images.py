@@ -11,9 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from .arguments import whole_number
-from .signals import Signal, coordinate_grid
+from .signals import LARGEST, Signal, coordinate_grid
 
-LARGEST = 65_535  # pixels along a side, as in a JPEG file
 MOST = 400_000_000  # pixels of a file: a stitched panorama, but no bomb
 SHRINK = 4  # a much larger picture is first averaged down to 4 times its size
 

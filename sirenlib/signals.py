@@ -9,6 +9,9 @@ from torch import Tensor
 
 from .arguments import whole_number
 
+LARGEST = 65_535  # pixels along a side, as in a JPEG file
+OFFICIAL = 30.0  # the first omega_0 of the paper
+
 
 @dataclass(frozen=True, eq=False)
 class Signal:
@@ -178,10 +181,11 @@ def grid_between(
 def suggest_omega_0(signal: Signal) -> float:
     """A first omega_0 for a sine network that learns this signal.
 
-    It is d times the smaller of two angular frequencies, in radians for each unit of
-    the coordinates: Nyquist/(3 pi), above which noise grows between the samples; and a
-    fifth of the frequency below which 99.9 % of the energy lies, which is enough. For
-    photographs that is N/3, with N pixels along 2 units; for sound it is far less.
+    Two angular frequencies, in radians for each unit of the coordinates, bound it.
+    Above Nyquist/(3 pi), times d, noise grows between the samples. For photographs
+    that is N/3, with N pixels along 2 units. And a fifth, times d, of the frequency
+    below which 99.9 % of the energy lies is enough; for sound it is far less. Nothing
+    that moves more slowly needs less than the authors' 30.
 
     Args:
         signal: on a grid. Of scattered points only the mean distance is known, so the
@@ -195,11 +199,12 @@ def suggest_omega_0(signal: Signal) -> float:
         finest = len(signal.coords) ** (1 / d) / max(lengths, default=2.0)
         return d * finest / 3
     axes = enumerate(zip(signal.shape, signal.corners(), strict=True))
-    return d * max(
-        min(nyquist / (3 * math.pi), _top_share(signal, axis) * nyquist / 5)
-        for axis, (count, (first, last)) in axes
-        for nyquist in [math.pi * (count - 1) / abs(last - first)]
-    )
+    found = []
+    for axis, (count, (first, last)) in axes:
+        nyquist = math.pi * (count - 1) / abs(last - first)
+        needed = max(OFFICIAL, d * _top_share(signal, axis) * nyquist / 5)
+        found.append(min(d * nyquist / (3 * math.pi), needed))
+    return max(found)
 
 
 def _top_share(signal: Signal, axis: int) -> float:

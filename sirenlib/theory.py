@@ -26,7 +26,12 @@ ROOT_SIX = math.sqrt(6)
 
 
 def sine_of_uniform_cdf(y: ArrayLike, a: float, b: float = 0.0) -> np.ndarray:
-    """Distribution function of ``sin(a X + b)`` for X ~ U(-1, 1), exact.
+    """Distribution function of ``sin(a X + b)`` for X ~ U(-1, 1).
+
+    Exact but for the rounding of angles, which is worth about 4e-16 (1 + abs(b))/a.
+
+    Raises:
+        ValueError: a is not a positive number.
 
     Source: chapter 5, the fold of chapter 3.
     """
@@ -39,11 +44,15 @@ def sine_of_uniform_cdf(y: ArrayLike, a: float, b: float = 0.0) -> np.ndarray:
         turns, rest = np.divmod(angle - (np.pi - crossing), 2 * np.pi)
         return turns * arc + np.minimum(rest, arc)
 
-    return (length_below(b + a) - length_below(b - a)) / (2 * a)
+    share = (length_below(b + a) - length_below(b - a)) / (2 * a)
+    return np.clip(share, 0, 1)
 
 
 def sine_of_uniform_bound(a: float) -> float:
     """pi/(4a): sin(aX + b) is never farther than this from the arcsine law (KS).
+
+    Raises:
+        ValueError: a is not a positive number.
 
     Source: chapter 5.
     """
@@ -55,6 +64,9 @@ def sine_of_normal_cdf(y: ArrayLike, s: float) -> np.ndarray:
 
     The arcsine law plus a series; its first term exp(-2 s²)/pi is the distance. It is
     summed to float64, in about 4.3/s terms.
+
+    Raises:
+        ValueError: s is not a positive number.
 
     Source: chapter 6, a wrapped normal law, folded.
     """
@@ -82,6 +94,9 @@ def sine_covariance(
 
     With all three equal it is the mean square of one sine, (1 - s exp(-2q))/2.
 
+    Raises:
+        ValueError: a variance is negative, or s is outside [-1, 1].
+
     Source: chapters 6 and 7.
     """
     q, r, covariance = (np.asarray(a, dtype=float) for a in (q, r, covariance))
@@ -95,6 +110,9 @@ def sine_covariance(
 def next_variance(q: ArrayLike, s: float = 1.0, c: float = ROOT_SIX) -> np.ndarray:
     """The variance of u one layer on: ``c²/6 (1 - s exp(-2q))``.
 
+    Raises:
+        ValueError: q is negative, s is outside [-1, 1], or c is not positive.
+
     Source: chapter 6 without biases, chapter 7 with them.
     """
     return _gain(c) * 2 * sine_covariance(q, q, q, s)
@@ -104,6 +122,9 @@ def gradient_factor(q: ArrayLike, s: float = 1.0, c: float = ROOT_SIX) -> np.nda
     """chi, by which the gradient's variance grows one layer back.
 
     It is ``c²/6 (1 + s exp(-2q))``: with the official weights, 2 less the next q.
+
+    Raises:
+        ValueError: as `next_variance`.
 
     Source: chapters 6 and 7.
     """
@@ -115,6 +136,9 @@ def fixed_point(s: float = 1.0, c: float = ROOT_SIX) -> float:
 
     In closed form ``g + W(-2 g s exp(-2 g))/2`` with g = c²/6 and W the principal
     branch of Lambert's function. Without biases it is 0 for c² up to 3.
+
+    Raises:
+        ValueError: s is outside [-1, 1], or c is not positive.
 
     Source: chapters 6 and 7.
     """
@@ -136,6 +160,9 @@ def first_sine_covariance(
 
     Shape:
         - Output: ``(...)``, after broadcasting of x and y.
+
+    Raises:
+        ValueError: weight is not positive, or s is outside [-1, 1].
 
     Source: chapters 6 and 7.
     """
@@ -183,6 +210,9 @@ def network_law(
         layers: for each layer its fan-in and the half-widths of omega_0 W and
             omega_0 b, as `sirenlib.initialization.phase_bounds` lists them.
 
+    Raises:
+        ValueError: coords do not fit the first layer, or there is no layer.
+
     Source: chapter 7.
     """
     coords = np.asarray(coords, dtype=float)
@@ -195,11 +225,11 @@ def network_law(
     for fan_in, (weight, bias) in layers:
         gain, s = fan_in * weight**2 / 3, float(uniform_bias_factor(bias))
         if sines is None:
-            covariance = weight**2 / 3 * coords @ coords.T
-            sines = first_sine_covariance(coords[:, None], coords, weight, s)
+            covariance = weight**2 / 3 * coords @ coords.T  # (N, d) -> (N, N)
+            sines = first_sine_covariance(coords[:, None], coords, weight, s)  # (N, N)
         else:
             covariance = gain * sines
-            chis.append(gain * (1 - sines.diagonal()))
+            chis.append(gain * (1 - sines.diagonal()))  # (N,), and so is q
             q = covariance.diagonal()
             sines = sine_covariance(q[:, None], q, covariance, s)
         phases = covariance + bias**2 / 3
