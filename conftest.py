@@ -9,6 +9,8 @@ from pathlib import Path
 os.environ.setdefault("SIRENLIB_BOOK", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# The tools and the benchmarks are scripts, not packages.
-for folder in ("tools", "benchmarks"):
+# The tools and the benchmarks are scripts, not packages; so are the tests' helpers.
+for folder in ("tools", "benchmarks", "tests"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
+
+pytest_plugins = ["fake_cuda.plugin"]

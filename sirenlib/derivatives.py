@@ -96,7 +96,8 @@ def forward_laplacian(model: Siren, coords: Tensor) -> tuple[Tensor, Tensor, Ten
     Each layer takes the three to the next: ``z, J, L`` inside a sine become ``sin z``,
     ``cos z J`` and ``cos z L - sin z |J|²``, and a linear map is applied to all three.
     They stay in the graph: a loss on them needs one ordinary backward pass, also under
-    ``torch.compile``. Everything is computed in the precision of the weights.
+    ``torch.compile``. Everything is computed in the precision of the weights,
+    outside of autocast.
 
     Shape:
         - coords: ``(N, d)``

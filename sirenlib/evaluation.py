@@ -14,7 +14,7 @@ from .arguments import whole_number
 from .derivatives import forward_laplacian, gradient, laplace
 from .metrics import psnr_from_mse
 from .signals import LARGEST, Signal
-from .siren import Siren
+from .siren import Siren, full_precision
 
 Window = tuple[tuple[float, float], ...]
 
@@ -43,19 +43,24 @@ def in_chunks(
         coords: ``(N, d)``, anywhere.
     """
     device, dtype = place_of(model)
-    with evaluating(model):
-        for start in range(0, max(1, len(coords)), chunk_of(device)):
-            rows = slice(start, start + chunk_of(device))
-            yield rows, function(coords[rows].detach().to(device, dtype))
+    for start in range(0, max(1, len(coords)), chunk_of(device)):
+        rows = slice(start, start + chunk_of(device))
+        with evaluating(model):
+            parts = function(coords[rows].detach().to(device, dtype))
+        yield rows, parts
 
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; each part is put back into the mode that it had."""
+    """Evaluation mode, and no autocast, whose cache may hold weights of the past.
+
+    Each part of the model is put back into the mode that it had.
+    """
     training = [part for part in model.modules() if part.training]
     model.eval()
     try:
-        yield
+        with full_precision(place_of(model)[0]):
+            yield
     finally:
         for part in training:
             part.training = True

@@ -152,7 +152,9 @@ class Stepper:
                     self.graph = self._recorded()
         except Exception as error:  # compilers raise errors of many kinds
             self.fast_model = self.model
-            message = f"engine={engine!r} does not work here: {error}"
+            # What ends a capture complains last, of what went wrong before.
+            before = f" ({error.__context__})" if error.__context__ else ""
+            message = f"engine={engine!r} does not work here: {error}{before}"
             if engine != "auto":
                 raise ValueError(f"{message} (use engine='eager')") from error
             warnings.warn(

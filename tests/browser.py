@@ -3,7 +3,8 @@
 import base64
 import io
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -24,6 +25,10 @@ SWITCHES = [
 HARMLESS = re.compile("GPU stall due to ReadPixels|THEBE_JS_URL|Got invalid theme mode")
 
 
+# Milliseconds to wait for a state, enough for a machine that others use as well.
+PATIENCE = 120_000
+
+
 @contextmanager
 def launched() -> Iterator:
     """A browser, or a skipped test that says what is missing."""
@@ -39,6 +44,7 @@ def launched() -> Iterator:
 def watched(browser, **settings) -> Iterator:
     """A page without a network. An error or a warning in it fails the test."""
     context = browser.new_context(offline=True, **settings)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     said = listen(page)
     yield page
@@ -71,9 +77,28 @@ def show(page, *outputs: LiveOutput) -> None:
     )
 
 
-def run(page, scripts: list[str], body: str, given=None):
-    """What a function with these scripts and this body returns; it takes ``given``."""
-    return page.evaluate(f"(given) => {{ {joined(*scripts)}\n{body} }}", given)
+def frames(page, count: int = 2) -> None:
+    """Wait until the page has been drawn so many times."""
+    page.evaluate(
+        """async (count) => {
+          for (; count; count--) await new Promise(requestAnimationFrame);
+        }""",
+        count,
+    )
+
+
+def until(page, condition: Callable[[], bool]) -> None:
+    """Wait for what only Python can see."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        said = page.locator("output").all_text_contents()
+        assert time.monotonic() < end, said
+        page.wait_for_timeout(50)
+
+
+def run(page, script: str, body: str, given=None):
+    """What a function with a script and this body returns; it takes ``given``."""
+    return page.evaluate(f"(given) => {{ {joined(script)}\n{body} }}", given)
 
 
 def pixels(canvas) -> np.ndarray:

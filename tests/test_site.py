@@ -323,7 +323,8 @@ def test_lines_stand_out_on_both_grounds(chromium, site):
         assert contrast(line, color(dark)) > 3
 
 
-SMALL = LiveOutput("still", [], {}, png(np.ones((8, 8))), "A white square.")
+WHITE = png(np.full((8, 8), 255, np.uint8))
+SMALL = LiveOutput("frame", {}, WHITE, "A white square.")
 # What a cell shows, put below the last output of a page.
 PUT = """(html) => {
   const place = [...document.querySelectorAll(".cell_output")].pop();

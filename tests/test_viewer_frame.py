@@ -2,18 +2,26 @@
 
 import base64
 import functools
+import importlib
+import inspect
 import io
+import math
+import pickle
 import re
+import sys
+from importlib.resources import files
 
+import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from browser import HARMLESS, show, watched
+from browser import HARMLESS, PATIENCE, frames, show, watched
 from PIL import Image
 
 import sirenlib
 from sirenlib import viewer
-from sirenlib.viewer.frame import joined, png
+from sirenlib.images import to_pixels
+from sirenlib.viewer.frame import LiveOutput, joined, png, rgb
 
 ALT = "What the picture shows, in a sentence."
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\"> & '<!--"
@@ -32,6 +40,15 @@ def states(model) -> dict:
 
 
 SMALL = sirenlib.cameraman(16)
+BLACK = png(np.zeros((1, 1), np.uint8))
+SCRIPTS = {
+    file.name.removesuffix(".js"): file.read_text(encoding="utf-8")
+    for file in sorted(files("sirenlib.viewer").iterdir(), key=lambda file: file.name)
+    if file.name.endswith(".js")
+}
+NAME = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+# Functions of frame, algebra, network, colors, view_picture and train_here.
+IN_ORDER = ["timesTransposed", "readNetwork", "meanOf", "viewPicture", "trainHere"]
 VIEWERS = {
     "picture": lambda alt: viewer.view_picture(network(), SMALL, alt=alt),
     "scrubber": lambda alt: viewer.scrub_training(
@@ -41,7 +58,9 @@ VIEWERS = {
     "training": lambda alt: viewer.train_here(SMALL, alt=alt),
     "activations": lambda alt: viewer.explore_activations(depth=2, alt=alt),
 }
-every_viewer = pytest.mark.parametrize("make", VIEWERS.values(), ids=VIEWERS)
+# A test that needs an output does not make it anew.
+MAKERS = [functools.cache(make) for make in VIEWERS.values()]
+every_viewer = pytest.mark.parametrize("make", MAKERS, ids=VIEWERS)
 
 
 # The bundle
@@ -60,7 +79,7 @@ def test_bundle_has_html_a_picture_and_words(make):
 
 @every_viewer
 def test_html_is_the_same_each_time(make):
-    assert make(ALT).html() == make(ALT).html()
+    assert make(ALT).html() == make.__wrapped__(ALT).html()
     assert make(ALT).html() != make(f"{ALT} More.").html()
 
 
@@ -74,17 +93,102 @@ def test_html_needs_nothing_else(make):
 
 def test_names_of_all_scripts_differ():
     """They are joined in one function."""
-    folder = sirenlib.viewer.frame.files(viewer.__name__)
-    names = [file.name for file in folder.iterdir() if file.name.endswith(".js")]
-    text = joined(*(name.removesuffix(".js") for name in names))
-    found = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", text, re.M)
+    text = joined(*SCRIPTS)
+    found = NAME.findall(text)
     assert len(found) > 20 and len(found) == len(set(found))
     assert not re.search(r"</script|<!--", text, re.IGNORECASE)
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_say_what_they_need(script):
+    """No more and no less: whose names they use."""
+    first, text = SCRIPTS[script].split("\n", 1)
+    needs = re.fullmatch(r"/\* needs:((?: \w+)*) \*/", first)[1].split()
+    code = re.sub(r'/\*[^/]*\*/|//[^\n]*|"[^"\n]*"', "", text)
+    own, used = set(NAME.findall(text)), set()
+    for other, content in SCRIPTS.items():
+        for name in set(NAME.findall(content)) - own:
+            called = rf"(?<![\w.]){name}\b" + ("" if name.isupper() else r"[(),;]")
+            used |= {other} if re.search(called, code) else set()
+    assert sorted(needs) == sorted(used)
+
+
+def test_what_a_script_needs_comes_before_it_and_once():
+    places = [joined("train_here").index(f"function {name}(") for name in IN_ORDER]
+    assert places == sorted(places)
+    assert joined("adam", "adam") == joined("adam")
+    assert "class Plot" not in joined("view_picture")
+
+
 def test_alt_must_say_something():
     with pytest.raises(ValueError, match="alt is empty"):
-        viewer.LiveOutput("mount", [], {}, png([[0.0]]), "  ")
+        LiveOutput("frame", {}, BLACK, "  ")
+
+
+def test_a_spec_that_is_no_json():
+    with pytest.raises(ValueError, match="JSON compliant"):
+        LiveOutput("frame", {"psnr": math.inf}, BLACK, ALT)
+
+
+# The package
+
+
+def fresh(monkeypatch, first: str):
+    """The package as it is after one module of it was imported first."""
+    for name in [each for each in sys.modules if each.startswith("sirenlib.viewer")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sirenlib, "viewer", viewer)  # and back to it
+    importlib.import_module(first)
+    return importlib.import_module("sirenlib.viewer")
+
+
+@pytest.mark.parametrize("name", viewer.__all__)
+@pytest.mark.parametrize("module_first", [False, True], ids=["name", "module"])
+def test_the_name_of_a_viewer_is_its_function(monkeypatch, name, module_first):
+    full = f"sirenlib.viewer.{name}"
+    package = fresh(monkeypatch, full if module_first else "sirenlib.viewer")
+    scope = {}
+    exec(f"from sirenlib.viewer import {name}", scope)
+    module = importlib.import_module(full)
+    exec(f"from sirenlib.viewer import {name} as again", scope)
+    assert inspect.isfunction(scope[name]) and scope[name].__module__ == full
+    assert scope[name] is scope["again"] is getattr(package, name)
+    assert scope[name] is getattr(module, name)
+    assert pickle.loads(pickle.dumps(scope[name])) is scope[name]
+
+
+def test_a_viewer_brings_no_other(monkeypatch):
+    package = fresh(monkeypatch, "sirenlib.viewer")
+    assert package.explore_folding
+    loaded = {
+        name for name in package.__all__ if f"{package.__name__}.{name}" in sys.modules
+    }
+    assert loaded == {"explore_folding"}
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="no attribute 'explore_nothing'"):
+        _ = package.explore_nothing
+
+
+# Pixels
+
+
+def test_values_as_pixels():
+    values = [-9.0, -1.0, -0.5, 0.0, 0.498, 1.0, 3.0]
+    assert to_pixels(values).tolist() == [0, 0, 64, 128, 191, 255, 255]
+    assert to_pixels([[0.0, 0.1], [0.2, 0.3]], (0, 0.2)).tolist() == [
+        [0, 128],
+        [255, 255],
+    ]
+    assert to_pixels(torch.zeros(2, 1, 3)).shape == (2, 1, 3)
+    assert to_pixels(values).dtype == np.uint8
+
+
+def test_two_channels_are_red_and_green():
+    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert (rgb(pixels) == pixels).all()
+    assert (rgb(pixels[..., :2])[..., :2] == pixels[..., :2]).all()
+    assert (rgb(pixels[..., :2])[..., 2] == 0).all()
+    assert rgb(pixels[..., :1]).shape == rgb(pixels[..., 0]).shape == (2, 2)
 
 
 # Where it is shown
@@ -129,7 +233,6 @@ def test_the_script_may_run_before_its_host_is_there(page, make):
         "(text) => { (0, eval)(text); }",
         re.search("<script>(.*)</script>", script, re.DOTALL)[1],
     )
-    page.wait_for_timeout(200)
     append = "(main, text) => main.insertAdjacentHTML('beforeend', text)"
     page.locator("main").evaluate(append, host)
     page.locator(".sirenlib[data-state=live]").wait_for()
@@ -151,9 +254,10 @@ def test_on_paper_it_is_a_picture(page, make):
 
 
 def test_where_building_fails_the_picture_comes_back(chromium):
-    broken = viewer.LiveOutput("nothing.of.the.kind", [], {}, png([[0.5]]), ALT)
+    broken = LiveOutput("frame", {}, BLACK, ALT)  # it has no function of this name
     said = []
     page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
     page.on("console", lambda line: said.append(line.text))
     page.set_content(broken.html())
     page.locator(".sirenlib[data-state=picture]").wait_for()
@@ -165,17 +269,17 @@ def test_where_building_fails_the_picture_comes_back(chromium):
 
 @every_viewer
 @pytest.mark.parametrize("width", [320, 390, 1100])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_readable_and_no_wider_than_the_page(chromium, make, width, scheme):
-    size = {"width": width, "height": 800}
-    with watched(chromium, viewport=size, color_scheme=scheme) as page:
+def test_readable_and_no_wider_than_the_page(chromium, make, width):
+    with watched(chromium, viewport={"width": width, "height": 800}) as page:
         page.set_content(make(ALT).page("A page"))
         page.locator(".sirenlib[data-state=live]").wait_for()
-        page.wait_for_timeout(300)
-        wide = "document.scrollingElement.scrollWidth"
-        assert page.evaluate(wide) <= width
-        violations = Axe().run(page).response["violations"]
-        assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
+        page.locator("[aria-busy=true]").first.wait_for(state="detached")
+        frames(page, 4)  # what a new size asks for is drawn in the next one
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+            violations = Axe().run(page).response["violations"]
+            assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
 
 
 @every_viewer

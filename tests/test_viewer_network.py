@@ -6,7 +6,7 @@ import torch
 from browser import run
 
 import sirenlib
-from sirenlib.viewer.picture import packed
+from sirenlib.viewer.view_picture import packed
 
 
 def siren(width=10, hidden_layers=2, outputs=1, **settings):
@@ -34,7 +34,7 @@ def test_products(page, rows, columns, inner):
             "matrices": [left.tolist(), right.tolist()],
             "size": [rows, columns, inner],
         }
-        got = np.reshape(run(page, ["algebra"], body, given), (rows, columns))
+        got = np.reshape(run(page, "algebra", body, given), (rows, columns))
         assert np.allclose(got, A @ B.T, rtol=1e-13, atol=1e-14), name
 
 
@@ -59,7 +59,7 @@ def test_network_in_64_bits(page, model):
     wanted = torch.stack([value, *slopes.unbind(-1), laplacian]).detach().numpy()
     for everything in (False, True):
         given["all"] = everything
-        got = np.array(run(page, ["frame", "algebra", "network"], body, given))
+        got = np.array(run(page, "network", body, given))
         got = got.reshape(-1, *value.shape)
         for field, expected in zip(got, wanted, strict=False):
             scale = max(1.0, np.abs(expected).max())

@@ -1,9 +1,47 @@
 """Sine networks alive in a page: no kernel, no network connection, no other file."""
 
-from .activations import explore_activations
-from .folding import explore_folding
-from .frame import LiveOutput
-from .kernel import Explored, explore
-from .picture import view_picture
-from .scrub import scrub_training
-from .training import train_here
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .explore import explore
+    from .explore_activations import explore_activations
+    from .explore_folding import explore_folding
+    from .scrub_training import scrub_training
+    from .train_here import train_here
+    from .view_picture import view_picture
+
+__all__ = [
+    "explore",
+    "explore_activations",
+    "explore_folding",
+    "scrub_training",
+    "train_here",
+    "view_picture",
+]
+
+
+class _Viewers(ModuleType):
+    """This package. Each name of ``__all__`` is a function of the module so named.
+
+    A module is imported when its function is first asked for. Python then binds the
+    module itself to the package, whoever asked: here its function takes that place.
+    """
+
+    def __getattr__(self, name: str):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{name}"), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in __all__ and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Viewers

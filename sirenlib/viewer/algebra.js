@@ -1,3 +1,4 @@
+/* needs: */
 /* Products of matrices and the sine, in plain typed arrays. A matrix of r rows and c
    columns is one array, row by row. Blocks of results are kept in variables, since
    memory is what takes the time. One function for both, with steps for rows and columns,
@@ -65,5 +66,12 @@ function transposedTimes(A, B, C, rows, columns, inner) {
       for (let k = 0; k < inner; k++) sum += A[k * rows + i] * B[k * columns + j];
       C[i * columns + j] = sum;
     }
+  }
+}
+
+/* B = A^T, with A (rows, columns). */
+function transposeInto(A, B, rows, columns) {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) B[j * rows + i] = A[i * columns + j];
   }
 }

@@ -5,11 +5,20 @@ import hashlib
 import html
 import io
 import json
+import re
 from importlib.resources import files
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from PIL import Image
+
+from ..images import to_pixels
+
+# For what is never negative, and for what has a sign.
+COLOR_MAPS = ("viridis", "RdBu_r")
 
 # Where it is alive its picture is hidden, except on paper.
 SWITCH = """<style>
@@ -46,20 +55,21 @@ class LiveOutput:
     not run it shows its picture.
 
     Args:
-        build: the JavaScript function that makes it, called with the shadow root, the
-            spec and the host element.
-        scripts: the files it is made of, without ``.js``; ``frame`` comes by itself.
+        name: the script that makes it, without ``.js``. Its function has that name in
+            JavaScript's way, ``viewPicture`` in ``view_picture``, and is called with
+            the shadow root, the spec and the host element.
         spec: what the function is told, as JSON.
         picture: a PNG file's bytes.
         alt: what the picture shows, for those who do not see it.
+
+    Raises:
+        ValueError: alt is empty, or a number of the spec is not finite.
     """
 
-    def __init__(
-        self, build: str, scripts: list[str], spec: dict, picture: bytes, alt: str
-    ):
+    def __init__(self, name: str, spec: dict, picture: bytes, alt: str):
         if not alt.strip():
             raise ValueError("alt is empty: say in a sentence what the picture shows")
-        self.build, self.scripts, self.alt = build, scripts, alt
+        self.name, self.alt = name, alt
         self.picture = base64.b64encode(picture).decode()
         # In a script "<" could begin the tag that ends it.
         text = json.dumps({**spec, "alt": alt}, allow_nan=False, sort_keys=True)
@@ -67,13 +77,14 @@ class LiveOutput:
 
     def html(self) -> str:
         """The output as HTML that can stand in any page."""
-        key = hashlib.sha256(f"{self.build}{self.spec}".encode()).hexdigest()[:12]
+        build = re.sub("_(.)", lambda letter: letter[1].upper(), self.name)
+        key = hashlib.sha256(f"{build}{self.spec}".encode()).hexdigest()[:12]
         alt = html.escape(self.alt)
         return (
             f'<div class="sirenlib" data-key="{key}">'
             f'<img alt="{alt}" src="data:image/png;base64,{self.picture}"></div>\n'
-            f"{SWITCH}\n<script>(() => {{\n{joined('frame', *self.scripts)}\n"
-            f'mount("{key}", (root, host) => {self.build}(root, {self.spec}, host));\n'
+            f"{SWITCH}\n<script>(() => {{\n{joined('frame', self.name)}\n"
+            f'mount("{key}", (root, host) => {build}(root, {self.spec}, host));\n'
             "})();</script>"
         )
 
@@ -90,11 +101,26 @@ class LiveOutput:
 
 
 def joined(*scripts: str) -> str:
-    """The scripts of those names in one, with the style sheet as ``STYLE``."""
-    folder = files(__package__)
-    texts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in scripts]
+    """The scripts of those names in one, with the style sheet as ``STYLE``.
+
+    What a script needs comes before it, once. Its first line says what that is:
+    ``/* needs: frame network */``.
+    """
+    folder, texts = files(__package__), {}
+
+    def add(name: str) -> None:
+        if name in texts:
+            return
+        text = (folder / f"{name}.js").read_text(encoding="utf-8")
+        first, rest = text.split("\n", 1)
+        for other in first.removeprefix("/* needs:").removesuffix("*/").split():
+            add(other)
+        texts[name] = rest
+
+    for name in scripts:
+        add(name)
     style = json.dumps((folder / "frame.css").read_text(encoding="utf-8"))
-    return "\n".join(['"use strict";', f"const STYLE = {style};", *texts])
+    return "\n".join(['"use strict";', f"const STYLE = {style};", *texts.values()])
 
 
 def base64_floats(numbers: np.ndarray) -> str:
@@ -102,24 +128,67 @@ def base64_floats(numbers: np.ndarray) -> str:
     return base64.b64encode(np.asarray(numbers, dtype="<f4").tobytes()).decode()
 
 
-def png(unit: np.ndarray, colors: int | None = None) -> bytes:
-    """A picture in [0, 1], ``(H, W)`` or ``(H, W, 3)``, as a PNG file.
+def require_finite(name: str, *arrays: ArrayLike) -> None:
+    """Ask for numbers that a page can draw.
+
+    Args:
+        name: what they belong to, in words.
+
+    Raises:
+        ValueError: one is NaN or infinite.
+    """
+    if not all(np.isfinite(np.asarray(array)).all() for array in arrays):
+        raise ValueError(
+            f"{name} holds NaN or infinite numbers, which no page can draw"
+        )
+
+
+def rgb(pixels: np.ndarray) -> np.ndarray:
+    """Pixels that can be drawn: of two channels red and green, blue is 0.
+
+    Shape:
+        - pixels: ``(H, W)`` or ``(H, W, c)`` with c up to 3
+        - Output: ``(H, W)``, or ``(H, W, 3)`` for c = 2 and 3
+    """
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        return pixels[..., 0]
+    if pixels.ndim == 3 and pixels.shape[2] == 2:
+        return np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=2)
+    return pixels
+
+
+def color_tables() -> str:
+    """The 256 colors of each map, red, green, blue and alpha, as base64."""
+    steps = np.linspace(0, 1, 256)
+    tables = [matplotlib.colormaps[name](steps) for name in COLOR_MAPS]
+    colors = to_pixels(np.concatenate(tables), (0, 1))
+    return base64.b64encode(colors.tobytes()).decode()
+
+
+def png(pixels: np.ndarray, colors: int | None = None) -> bytes:
+    """8-bit pixels, ``(H, W)`` or ``(H, W, 3)``, as a PNG file.
 
     Args:
         colors: the size of a palette, with which the file is a third as large.
     """
-    pixels = (np.asarray(unit, dtype=float).clip(0, 1) * 255).round().astype(np.uint8)
-    return _file(Image.fromarray(pixels), colors)
+    return _encoded(Image.fromarray(pixels), colors)
 
 
-def figure_png(figure: Figure, colors: int = 64) -> bytes:
-    """A figure as a PNG file with a palette."""
+def figure_png(figure: Figure, colors: int | None = 64) -> bytes:
+    """A figure as a PNG file; the figure is closed.
+
+    Args:
+        colors: the size of a palette; None keeps every color.
+    """
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    return _file(Image.open(drawn).convert("RGB"), colors)
+    plt.close(figure)
+    if colors is None:
+        return drawn.getvalue()
+    return _encoded(Image.open(drawn).convert("RGB"), colors)
 
 
-def _file(picture: Image.Image, colors: int | None) -> bytes:
+def _encoded(picture: Image.Image, colors: int | None) -> bytes:
     if colors:
         picture = picture.quantize(colors, dither=Image.Dither.NONE)
     file = io.BytesIO()

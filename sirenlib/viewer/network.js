@@ -1,3 +1,4 @@
+/* needs: frame algebra */
 /* A sine network as it travels in the page, evaluated in 64 bits. */
 
 /* From {widths, omegas, weights}: widths has the inputs, the width of each layer and

@@ -1,3 +1,4 @@
+/* needs: */
 /* Numbers uniform on [0, 1), the same for the same seed: the generator mulberry32. */
 function seededNumbers(seed) {
   let state = seed | 0;

@@ -1,3 +1,4 @@
+/* needs: frame random */
 /* The folding explorer: angles theta = aX + b with X uniform on [-1, 1], and their sines.
    A level y enters the computations as `crossing`, which is arcsin y. */
 
@@ -327,10 +328,6 @@ class FoldingPlot {
     }
     this.dot(...place, "measured", number < MARKED_ANGLES ? 4.5 : 2.5);
   }
-}
-
-function grouped(count) {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 function fourDigits(number) {

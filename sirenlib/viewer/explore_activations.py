@@ -1,17 +1,14 @@
 """What stands before and after the sines of a network at its start, to play with."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from matplotlib.figure import Figure
-from scipy import special
 
 from .. import figures, theory
-from ..initialization import Bounds, phase_bounds
+from ..initialization import phase_bounds
 from ..siren import Siren
 from .frame import LiveOutput, figure_png
 
@@ -61,9 +58,8 @@ def explore_activations(
     width, depth, omega_0 = int(width), int(depth), int(omega_0)
     spec = {"width": width, "depth": depth, "omega": omega_0}
     spec["biases"] = BIASES.index(init)
-    scripts = ["random", "algebra", "activations"]
     picture = _picture(width, depth, omega_0, init)
-    return LiveOutput("exploreActivations", scripts, spec, picture, alt)
+    return LiveOutput("explore_activations", spec, picture, alt)
 
 
 def _picture(width: int, depth: int, omega_0: float, init: str) -> bytes:
@@ -80,13 +76,13 @@ def _picture(width: int, depth: int, omega_0: float, init: str) -> bytes:
     with plt.style.context(figures.STYLE):
         figure = Figure(figsize=(6.4, 0.6 + 0.9 * depth), dpi=100)
         for i, (left, right) in enumerate(figure.subplots(depth, 2)):
-            bias = bounds[i][1].bias
+            weight, bias = bounds[i][1]
             sums = laws[i].variance - bias**2 / 3
-            edge = bias + (4 * math.sqrt(sums) if i else omega_0)
-            mean = _mean_cosine(sums if i else None, bounds[i][1])
+            edge = bias + (4 * math.sqrt(sums) if i else weight)
+            layer = {"bias": bias, **({"q": sums} if i else {"weight": weight})}
             for axes, name, law, to in (
-                (left, "phase", partial(_phases, mean, edge), edge),
-                (right, "sine", partial(_sines, mean), 1),
+                (left, "phase", partial(theory.phase_density, **layer), edge),
+                (right, "sine", partial(theory.sine_density, **layer), 1),
             ):
                 values = torch.cat([each[f"{i}.{name}"].flatten() for each in found])
                 figures.histogram_with_law(axes, values.numpy(), law, (-to, to), 40)
@@ -95,33 +91,3 @@ def _picture(width: int, depth: int, omega_0: float, init: str) -> bytes:
         left.set(xlabel="before the sine")
         right.set(xlabel="after the sine")
         return figure_png(figure)
-
-
-def _mean_cosine(sums: float | None, bounds: Bounds) -> Callable:
-    """E cos(t z) of a layer's phases, as a function of t.
-
-    Args:
-        sums: the variance of the weighted sums; None in the first layer, where the
-            sum is w x.
-    """
-
-    def mean(t: np.ndarray) -> np.ndarray:
-        bias = np.sinc(t * bounds.bias / np.pi)
-        if sums is None:
-            return bias * special.sici(t * bounds.weight)[0] / (t * bounds.weight)
-        return bias * np.exp(-(t**2) * sums / 2)
-
-    return mean
-
-
-def _phases(mean_cosine: Callable, edge: float, z: np.ndarray) -> np.ndarray:
-    """The density of phases between -edge and edge, by its Fourier series."""
-    t = np.pi / edge * np.arange(1, 200)
-    return (1 + 2 * np.cos(np.multiply.outer(z, t)) @ mean_cosine(t)) / (2 * edge)
-
-
-def _sines(mean_cosine: Callable, y: np.ndarray) -> np.ndarray:
-    """The density of the sines: only even harmonics count (chapter 6)."""
-    even = 2 * np.arange(1, 200)
-    waves = np.cos(np.multiply.outer(np.arcsin(y), even))
-    return theory.ARCSINE.pdf(y) * (1 + 2 * waves @ mean_cosine(even))

@@ -1,3 +1,4 @@
+/* needs: frame plot algebra random */
 /* The activation explorer: what stands before and after the sines of networks that have
    just been drawn, and the laws of chapters 6 and 7 on top. Weights and biases have
    omega_0 multiplied in; the inputs are one-dimensional. */
@@ -46,18 +47,13 @@ function gradientSquares(layers, phases, gradient) {
   const squares = [square(gradient)];
   for (let layer = layers.length - 1; layer > 0; layer--) {
     const width = layers[layer].b.length, points = gradient.length / width;
-    const back = new Float64Array(gradient.length);
-    transposedTimes(turned(gradient, points, width), layers[layer].W, back,
-      points, width, width);
+    const back = new Float64Array(gradient.length), turned = back.slice();
+    transposeInto(gradient, turned, points, width);
+    transposedTimes(turned, layers[layer].W, back, points, width, width);
     gradient = back.map((value, i) => value * Math.cos(phases[layer - 1][i]));
     squares.unshift(square(gradient));
   }
   return squares;
-}
-
-/* The transpose of a matrix. */
-function turned(matrix, rows, columns) {
-  return matrix.map((_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]);
 }
 
 /* For each layer: all phases and sines of all networks, and the gradient's square. */

@@ -38,9 +38,7 @@ def explore_folding(
         if not abs(number) <= most:
             raise ValueError(f"{name} must be between -{most} and {most}, not {number}")
     spec = {"a": a, "b": float(b), "level": float(level), "seed": SEED}
-    return LiveOutput(
-        "exploreFolding", ["random", "folding"], spec, _picture(a, b, level), alt
-    )
+    return LiveOutput("explore_folding", spec, _picture(a, b, level), alt)
 
 
 def _picture(a: float, b: float, level: float) -> bytes:

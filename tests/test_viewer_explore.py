@@ -1,10 +1,12 @@
 """Sliders where a kernel is alive, and the figure where none is."""
 
 import io
+import sys
 
 import nbformat
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
@@ -61,18 +63,36 @@ def test_with_a_kernel_the_sliders_draw_again(kernel):
     assert (pixels(image.value) == pixels(explored.picture)).all()
 
 
-@pytest.mark.parametrize("variable, views", [("cpu", 0), ("", 1)])
-def test_in_a_notebook(monkeypatch, variable, views):
-    monkeypatch.setenv(BOOK_VARIABLE, variable)
-    cells = [new_code_cell(DRAW), new_code_cell("explore(draw, a=(1.0, 4.0))")]
+def test_in_a_notebook(kernel):
+    """In a reader's one, and in the same kernel as if the book were made."""
+    call = "explore(draw, a=(1.0, 4.0))"
+    made = f"import os; os.environ[{BOOK_VARIABLE!r}] = 'cpu'"
+    cells = [new_code_cell(code) for code in (DRAW, call, made, call)]
     notebook = new_notebook(cells=cells)
     NotebookClient(notebook, kernel_name="python3", store_widget_state=False).execute()
     nbformat.validate(notebook)
-    outputs = notebook.cells[1].outputs
-    assert len(outputs) == 1 and outputs[0].output_type == "execute_result"
-    assert sum(VIEW in output.data for output in outputs) == views
-    assert "image/png" in outputs[0].data
+    for cell, views in ((1, 1), (3, 0)):
+        [output] = notebook.cells[cell].outputs
+        assert output.output_type == "execute_result"
+        assert (VIEW in output.data) == views
+        assert "image/png" in output.data
     assert "widgets" not in notebook.metadata
+
+
+def test_without_ipywidgets(kernel, monkeypatch):
+    """It says what is missing; in the book nothing is."""
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install ipywidgets"):
+        explore(draw, a=(1.0, 4.0))
+    monkeypatch.setenv(BOOK_VARIABLE, "cpu")
+    assert explore(draw, a=(1.0, 4.0)).box is None
+
+
+def test_figures_are_closed(kernel):
+    before = plt.get_fignums()
+    explored = explore(draw, a=(1.0, 4.0))
+    explored.box.children[0].value = 3.0
+    assert plt.get_fignums() == before
 
 
 def test_wrong_sliders():

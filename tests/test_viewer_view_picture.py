@@ -1,24 +1,41 @@
 """The neural picture: its numbers against 64 bits, and its use as by a person."""
 
+import base64
+import io
+import math
+
 import browser
 import matplotlib
 import numpy as np
 import pytest
 import torch
 from browser import pixels, run, show, watched
+from PIL import Image
 
 import sirenlib
+from sirenlib.signals import grid_between
 from sirenlib.viewer import view_picture
-from sirenlib.viewer.picture import SCRIPTS, color_tables, packed
+from sirenlib.viewer.frame import color_tables
+from sirenlib.viewer.view_picture import packed
 
 ALT = "A man behind a camera on a tripod."
 FIELDS = ("value", "row slope", "column slope", "Laplacian")
 PIXELS = sirenlib.cameraman(32)
 PHONE = {"width": 390, "height": 800}
+# The canvas is 256 pixels wide, 8 for each of PIXELS: software draws it soon.
+SCALE = 256 / 480
 
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def page(chromium):
+    """A page whose canvases are small."""
+    size = {"width": 1100, "height": 900}
+    with watched(chromium, viewport=size, device_scale_factor=SCALE) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +44,15 @@ def trained():
     settings = {"init": "fast", "generator": seeded()}
     model = sirenlib.Siren(2, 32, 2, 1, first_omega_0=32 / 3, **settings)
     sirenlib.fit(model, PIXELS, epochs=80, lr=2e-3, batch_size=256, generator=seeded())
+    return model
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A smaller one that knows less of it, to be drawn in many ways."""
+    settings = {"init": "fast", "generator": seeded()}
+    model = sirenlib.Siren(2, 16, 1, 1, first_omega_0=32 / 3, **settings)
+    sirenlib.fit(model, PIXELS, epochs=20, lr=2e-3, batch_size=256, generator=seeded())
     return model
 
 
@@ -71,7 +97,7 @@ def shader_numbers(page, model, view) -> np.ndarray:
     """What the shader computes in the middles of 24 x 24 cells of a view: (4, N, c)."""
     given = {"network": packed(model), "count": COUNT, "colors": color_tables()}
     given["view"] = view
-    found = np.array(run(page, ["frame", *SCRIPTS], RAW, given))
+    found = np.array(run(page, "view_picture", RAW, given))
     found = found.reshape(model.out_features, COUNT, COUNT, 4)[:, ::-1]  # from the top
     return found.transpose(3, 1, 2, 0).reshape(4, COUNT**2, -1)
 
@@ -125,7 +151,7 @@ def test_the_built_in_sine_would_not_do(page, trained, monkeypatch):
     head = "vec2 sineAndCosine(float coarse, float fine) {"
     built_in = f"{head} return vec2(sin(coarse + fine), cos(coarse + fine));"
     joined = browser.joined
-    assert head in joined(*SCRIPTS)
+    assert head in joined("view_picture")
     monkeypatch.setattr(
         browser, "joined", lambda *names: joined(*names).replace(head, built_in)
     )
@@ -154,9 +180,9 @@ HALF = 1 / 31  # of a pixel's width, by which the picture reaches beyond its coo
 
 
 @pytest.fixture(params=["webgl", "cpu"])
-def viewer(request, page, trained):
+def viewer(request, page, small):
     """The page with the viewer in it."""
-    show(page, view_picture(trained, PIXELS, alt=ALT, renderer=request.param))
+    show(page, view_picture(small, PIXELS, alt=ALT, _renderer=request.param))
     page.locator("canvas").wait_for()
     return page
 
@@ -165,15 +191,15 @@ def edge(zoom=1.0):
     return (1 + HALF) / zoom
 
 
-def test_the_whole_picture(viewer, trained):
+def test_the_whole_picture(viewer, small):
     picture = settled(viewer)
     e = edge()
-    target = wanted(trained, *picture.shape[:2], ((-e, e), (-e, e)))
+    target = wanted(small, *picture.shape[:2], ((-e, e), (-e, e)))
     inner = (slice(2, -2), slice(2, -2))  # the line around it
     assert np.abs(picture[inner] - target[inner][..., None]).max() < 2 / 255
 
 
-def test_keys_zoom_and_move(viewer, trained):
+def test_keys_zoom_and_move(viewer, small):
     viewer.get_by_role("application").click()
     for key in ["+", "+", "+", "ArrowRight", "ArrowUp"]:
         viewer.keyboard.press(key)
@@ -181,7 +207,7 @@ def test_keys_zoom_and_move(viewer, trained):
     picture = settled(viewer)
     column, row, e = 0.2 * edge(zoom), -0.2 * edge(zoom), edge(zoom)
     window = ((row - e, row + e), (column - e, column + e))
-    target = wanted(trained, *picture.shape[:2], window)
+    target = wanted(small, *picture.shape[:2], window)
     assert np.abs(picture - target[..., None]).max() < 2 / 255
     viewer.keyboard.press("0")
     viewer.keyboard.press("ArrowDown")
@@ -189,22 +215,26 @@ def test_keys_zoom_and_move(viewer, trained):
 
 
 def test_wheel_zooms_at_the_cursor_once_the_picture_has_the_focus(viewer):
-    stage, readout = viewer.get_by_role("application"), viewer.locator("output")
-    box = stage.bounding_box()
+    box = viewer.get_by_role("application").bounding_box()
     at = box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"]
+    viewer.evaluate("""() => {
+      window.turns = 0;  // of the wheel, that the picture has heard
+      addEventListener("wheel", () => { turns += 1; });
+    }""")
+
+    def turned(count: int) -> str:
+        """What is read at that place after another turn."""
+        viewer.mouse.wheel(0, -400 * SCALE)  # 400 pixels of the page
+        viewer.wait_for_function(f"turns === {count}")
+        viewer.mouse.move(at[0] + 1, at[1])
+        viewer.mouse.move(*at)
+        return viewer.locator("output").text_content()
+
     viewer.mouse.move(*at)
-    viewer.mouse.wheel(0, -400)
-    viewer.wait_for_timeout(200)
-    viewer.mouse.move(at[0] + 1, at[1])
-    viewer.mouse.move(*at)
-    before = readout.text_content()
+    before = turned(1)
     assert "zoom 1.00×" in before
     viewer.mouse.click(*at)
-    viewer.mouse.wheel(0, -400)
-    viewer.wait_for_timeout(200)
-    viewer.mouse.move(at[0] + 1, at[1])
-    viewer.mouse.move(*at)
-    after = readout.text_content()
+    after = turned(2)
     assert "zoom 1.82×" in after  # exp(0.6)
     place = "column 0.6194"
     assert place in before and place in after
@@ -221,10 +251,10 @@ def test_dragging_moves_what_is_under_the_cursor(viewer):
     viewer.mouse.up()
 
 
-def test_fingers(chromium, trained):
+def test_fingers(chromium, small):
     """One finger scrolls the page until the picture is tapped; two fingers zoom."""
     with watched(chromium, has_touch=True, viewport=PHONE) as page:
-        show(page, view_picture(trained, PIXELS, alt=ALT))
+        show(page, view_picture(small, PIXELS, alt=ALT))
         stage = page.get_by_role("application")
         page.locator("canvas").wait_for()
         action = "(stage) => getComputedStyle(stage).touchAction"
@@ -245,7 +275,7 @@ def test_fingers(chromium, trained):
         fingers.send(
             "Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []}
         )
-        assert "zoom 3.00×" in page.locator("output").text_content()
+        page.get_by_text("zoom 3.00×").wait_for()
 
 
 def test_the_split_shows_the_training_pixels(viewer):
@@ -263,14 +293,14 @@ def test_the_split_shows_the_training_pixels(viewer):
 
 
 @pytest.mark.parametrize("name", ["|gradient|", "Laplacian"])
-def test_derivatives_are_drawn(viewer, trained, name):
-    assert_drawn(viewer, trained, name)
+def test_derivatives_are_drawn(viewer, small, name):
+    assert_drawn(viewer, small, name)
 
 
 @pytest.mark.parametrize("renderer", ["webgl", "cpu"])
 def test_derivatives_in_color_are_those_of_the_mean(page, renderer):
     model = sirenlib.Siren(2, 16, 1, 3, first_omega_0=10.0, generator=seeded())
-    show(page, view_picture(model, alt=ALT, renderer=renderer))
+    show(page, view_picture(model, alt=ALT, _renderer=renderer))
     assert_drawn(page, model, "|gradient|", pixels_a_side=64)
 
 
@@ -281,7 +311,7 @@ def assert_drawn(viewer, model, name, pixels_a_side=32):
     height, width = picture.shape[:2]
     e = pixels_a_side / (pixels_a_side - 1)
     y, x = e - e / height, e - e / width
-    grid = sirenlib.signals.grid_between([(-y, y, height), (-x, x, width)])
+    grid = grid_between([(-y, y, height), (-x, x, width)])
     _, slope, laplacian = sirenlib.evaluate(model, grid)
     text = viewer.locator(".note").first.text_content()
     high = float(text.split(" per unit")[0].split()[-1])
@@ -296,13 +326,13 @@ def assert_drawn(viewer, model, name, pixels_a_side=32):
     assert np.quantile(off, 0.99) < 0.06
 
 
-def test_readout_is_exact(viewer, trained):
+def test_readout_is_exact(viewer, small):
     stage = viewer.get_by_role("application")
     stage.focus()
     viewer.keyboard.press("+")
     text = viewer.locator("output").text_content()
     middle = torch.zeros(1, 2).double()
-    value, slopes, laplacian = sirenlib.forward_laplacian(in_64_bits(trained), middle)
+    value, slopes, laplacian = sirenlib.forward_laplacian(in_64_bits(small), middle)
     assert f"value {value.item():.6f}" in text
     row, column = slopes[0, 0].tolist()
     assert f"gradient ({row:.3f}, {column:.3f})" in text
@@ -326,14 +356,144 @@ def test_networks_that_are_no_picture(settings, message):
 
 
 def test_wrong_arguments(trained):
-    with pytest.raises(ValueError, match="renderer must be one of auto, webgl, cpu"):
-        view_picture(trained, alt=ALT, renderer="gpu")
     with pytest.raises(ValueError, match="takes a Siren"):
         view_picture(torch.nn.Linear(2, 1), alt=ALT)
+    with pytest.raises(ValueError, match="pixels must be a Signal, not ndarray"):
+        view_picture(trained, PIXELS.array(), alt=ALT)
     with pytest.raises(ValueError, match="pixels have 1 channels, the network has 3"):
         view_picture(sirenlib.Siren(2, 8, 1, 3), PIXELS, alt=ALT)
     with pytest.raises(ValueError, match="alt is empty"):
         view_picture(trained, alt=" ")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_network_that_is_not_finite(number):
+    model = sirenlib.Siren(2, 8, 1, 1, generator=seeded())
+    with torch.no_grad():
+        model.net[1].linear.weight[3, 2] = number
+    with pytest.raises(ValueError, match="the network holds NaN or infinite numbers"):
+        view_picture(model, alt=ALT)
+
+
+def test_a_weight_that_32_bits_do_not_hold():
+    model = sirenlib.Siren(2, 8, 1, 1, generator=seeded()).double()
+    with torch.no_grad():
+        model.net[1].linear.weight[3, 2] = 1e300
+    with pytest.raises(ValueError, match="the network holds NaN or infinite numbers"):
+        view_picture(model, alt=ALT)
+
+
+# Networks and grids of every kind
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_networks_of_other_precisions(tmp_path, kind):
+    """They are drawn as the network of their weights in 32 bits is."""
+    model = sirenlib.Siren(2, 8, 1, 1, generator=seeded()).to(kind)
+    plain = sirenlib.Siren(**model.architecture())
+    plain.load_state_dict(model.state_dict())
+    wanted = view_picture(plain, PIXELS, alt=ALT).html()
+    assert view_picture(model, PIXELS, alt=ALT).html() == wanted
+    assert next(model.parameters()).dtype == kind
+    sirenlib.save(model, tmp_path / "network.pt", PIXELS)
+    saved = sirenlib.load(tmp_path / "network.pt")
+    found = view_picture(saved, alt=ALT)
+    assert found.picture == view_picture(plain, PIXELS, alt=ALT).picture
+
+
+UP = (1.0, -1.0)
+DOWN = (-1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "source, renderer", [("signal", "webgl"), ("signal", "cpu"), ("file", "cpu")]
+)
+@pytest.mark.parametrize("window", [(UP, UP), (UP, DOWN)], ids=["descending", "mixed"])
+def test_descending_coordinates(page, tmp_path, small, window, source, renderer):
+    """The first row is above, the first column left, and both stay in a zoom."""
+    coords = grid_between([(*ends, 32) for ends in window])
+    signal = sirenlib.Signal(coords, PIXELS.values, (32, 32))
+    given = small, signal
+    if source == "file":
+        sirenlib.save(small, tmp_path / "network.pt", signal)
+        saved = sirenlib.load(tmp_path / "network.pt")
+        given = (saved._replace(window=window),)
+    show(page, view_picture(*given, alt=ALT, _renderer=renderer))
+    picture = settled(page)
+    edges = np.array(window) * edge()
+    inner = (slice(2, -2), slice(2, -2))  # the line around it
+    target = wanted(small, *picture.shape[:2], edges)
+    assert np.abs(picture[inner] - target[inner][..., None]).max() < 2 / 255
+    page.get_by_role("application").click()
+    for key in ("+", "ArrowUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    picture = settled(page)
+    # A tenth of what is seen, towards the first row and the first column.
+    edges = edges / 1.25 + 0.2 * edges[:, :1] / 1.25
+    target = wanted(small, *picture.shape[:2], edges)
+    assert np.abs(picture - target[..., None]).max() < 2 / 255
+    row, column = (f"{ends.mean():.4f}" for ends in edges)
+    assert page.get_by_text(f"row {row}  column {column}").count() == 1
+    page.get_by_role("button", name="zoom in").click()
+    assert page.get_by_text(f"row {row}  column {column}").count() == 1
+
+
+def test_descending_pixels_stand_upright(page, small):
+    coords = grid_between([(*UP, 32), (*DOWN, 32)])
+    signal = sirenlib.Signal(coords, PIXELS.values, (32, 32))
+    show(page, view_picture(small, signal, alt=ALT, _renderer="cpu"))
+    page.get_by_role("slider", name="pixels, from the left").fill("100")
+    picture = settled(page)[3::6, 3::6]
+    assert np.abs(picture - (PIXELS.array()[..., None] + 1) / 2).max() < 1.5 / 255
+
+
+@pytest.mark.parametrize("renderer", ["webgl", "cpu"])
+@pytest.mark.parametrize("shape", [(1, 64), (64, 1)], ids=["row", "column"])
+def test_one_row_or_column(page, small, shape, renderer):
+    """It is as high as its pixels are wide, and drawn higher than that."""
+    ends = [(-1, 1, n) if n > 1 else (0.3, 0.3, 1) for n in shape]
+    signal = sirenlib.Signal(grid_between(ends), torch.zeros(64, 1), shape)
+    output = view_picture(small, signal, alt=ALT, _renderer=renderer)
+    show(page, output)
+    picture = settled(page)
+    high, wide = picture.shape[:2]
+    assert max(high, wide) / min(high, wide) == pytest.approx(12, rel=0.05)
+    half = 1 / 63  # of a pixel
+    long, short = (-1 - half, 1 + half), (0.3 - half, 0.3 + half)
+    window = (short, long) if shape[0] == 1 else (long, short)
+    inner = (slice(2, -2), slice(2, -2))
+    target = wanted(small, high, wide, window)
+    assert np.abs(picture[inner] - target[inner][..., None]).max() < 2 / 255
+    page.get_by_role("application").click()
+    page.keyboard.press("+")
+    page.get_by_role("button", name="|gradient|").click()
+    settled(page)
+    text = page.locator("output").text_content()
+    assert "NaN" not in text and "zoom 1.25×" in text and "0.3000" in text
+    file = Image.open(io.BytesIO(base64.b64decode(output.picture)))
+    assert sorted(file.size) == [32, 384]
+
+
+def test_one_pixel(page, small):
+    signal = sirenlib.Signal(torch.zeros(1, 2), torch.zeros(1, 1), (1, 1))
+    show(page, view_picture(small, signal, alt=ALT))
+    picture = settled(page)
+    target = wanted(small, *picture.shape[:2], ((-1, 1), (-1, 1)))
+    assert np.abs(picture - target[..., None])[2:-2, 2:-2].max() < 2 / 255
+
+
+@pytest.mark.parametrize("down", [DOWN, UP], ids=["down", "up"])
+def test_the_line_is_as_thick_on_every_side(page, small, down):
+    coords = grid_between([(*down, 8), (-1, 1, 32)])
+    signal = sirenlib.Signal(coords, torch.zeros(8 * 32, 1), (8, 32))
+    show(page, view_picture(small, signal, alt=ALT, _renderer="webgl"))
+    page.locator("canvas").wait_for()
+    page.get_by_role("button", name="zoom out").click()
+    picture = settled(page)
+    orange = np.abs(picture - [0.85, 0.45, 0.1]).max(axis=2) < 0.02
+    middle = [side // 2 for side in orange.shape]
+    assert orange[middle[0]].sum() in (2, 3, 4)
+    assert orange[:, middle[1]].sum() in (2, 3, 4)
 
 
 def test_a_saved_network_keeps_its_frame(page, tmp_path):

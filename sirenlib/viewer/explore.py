@@ -3,13 +3,12 @@
 import base64
 import functools
 import inspect
-import io
 from collections.abc import Callable
 
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..environment import in_book
+from .frame import figure_png
 
 
 class Explored:
@@ -45,21 +44,28 @@ def explore(function: Callable[..., Figure], **sliders: tuple) -> Explored:
 
     Raises:
         ValueError: a slider has no argument, or a first value lies outside.
+        ModuleNotFoundError: ipywidgets, which draws the sliders, is not installed.
 
     Source: chapter 8.
     """
     first = _first_values(function, sliders)
-    picture = _picture(function(**first))
+    picture = figure_png(function(**first), colors=None)
     if in_book():
         return Explored(picture)
-    import ipywidgets
+    try:
+        import ipywidgets  # not needed for anything else
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "explore() has its sliders from ipywidgets, which is not installed: "
+            "pip install ipywidgets"
+        ) from None
 
     place = {"align_self": "flex-start", "max_width": "100%"}  # in its own size
     image = ipywidgets.Image(value=picture, format="png", layout=place)
 
     @functools.wraps(function)
     def redraw(**values) -> None:
-        image.value = _picture(function(**values))
+        image.value = figure_png(function(**values), colors=None)
 
     box = ipywidgets.interactive(redraw, **sliders)
     for control in box.kwargs_widgets:
@@ -87,10 +93,3 @@ def _first_values(function: Callable, sliders: dict[str, tuple]) -> dict:
                 f"step), with the first value {first[name]} between them"
             )
     return first
-
-
-def _picture(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    plt.close(figure)
-    return file.getvalue()

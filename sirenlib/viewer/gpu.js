@@ -1,3 +1,4 @@
+/* needs: frame */
 /* A sine network as a WebGL2 shader: every pixel of the screen asks it once. */
 
 const VERTEX = `#version 300 es
@@ -170,7 +171,7 @@ void main() {
     mean += result[j] / ${last.outputs}.0;
   }
   ${COLORS[mode](last.outputs)}
-  vec2 thin = 1.5 * view.zw / (size * extent.wz);  // a line around the training picture
+  vec2 thin = abs(1.5 * view.zw / (size.yx * extent.zw));  // a line around the picture
   float edge = max(beyond.x, beyond.y);
   if (edge > 0.0 && all(lessThan(beyond, thin)) && ${mode !== "raw"}) {
     color = vec4(0.85, 0.45, 0.1, 1.0);

@@ -1,6 +1,7 @@
+/* needs: frame plot */
 /* The steps of a fit under a slider. `spec` has the steps, the PSNR of each, the height
-   and width of a panel, the color tables, and a sheet: a row of three panels for each
-   step, of which the last two get their colors here. */
+   and width of a panel, the color tables, and a sheet: three panels for each step, of
+   which the last two get their colors here. `rows` steps stand below each other. */
 
 const PANELS = ["picture", "|gradient|", "Laplacian"];
 
@@ -21,8 +22,9 @@ function scrubTraining(root, spec) {
     canvases.forEach((canvas, i) => {
       canvas.setAttribute("aria-label", `${PANELS[i]} at ${words}`);
       const page = canvas.getContext("2d", { willReadFrequently: true });
-      page.drawImage(
-        sheet, i * width, at * height, width, height, 0, 0, width, height);
+      const left = (3 * Math.floor(at / spec.rows) + i) * width;
+      const top = (at % spec.rows) * height;
+      page.drawImage(sheet, left, top, width, height, 0, 0, width, height);
       if (i > 0) colorPanel(page, colors.subarray(1024 * (i - 1), 1024 * i));
     });
     drawPsnr(plot, spec, at);

@@ -1,3 +1,4 @@
+/* needs: frame network colors gpu cpu */
 /* The neural picture: a network in a frame that the reader zooms into. */
 
 const MODES = ["value", "gradient", "laplacian"];
@@ -9,7 +10,8 @@ const HOW_TO = "Click or tap the picture first. Then the wheel, two fingers, or 
   "of the training picture.";
 
 /* `spec` has the network, the shape, range and window of its signal, the training pixels
-   as the address of a picture or null, the color tables, and the renderer. */
+   as the address of a picture or null, the color tables, how many times as long as wide
+   a picture may be drawn, and the renderer. */
 function viewPicture(root, spec) {
   new PictureViewer(root, spec);
 }
@@ -114,7 +116,7 @@ class PictureViewer {
 
   pick(index) {
     this.state.mode = MODES[index];
-    this.scale.textContent = scaleText(this.state.mode, this.edges());
+    this.scale.textContent = scaleText(this.state.mode, this.edges(), this.spec.window);
     this.draw();
   }
 
@@ -123,8 +125,8 @@ class PictureViewer {
     const { state, frame: { extent: [top, left, tall, wide] } } = this;
     Object.assign(state, change);
     state.zoom = between(state.zoom, FARTHEST, CLOSEST);
-    state.row = between(state.row, top - tall, top + 2 * tall);
-    state.column = between(state.column, left - wide, left + 2 * wide);
+    state.row = within(state.row, top - tall, top + 2 * tall);
+    state.column = within(state.column, left - wide, left + 2 * wide);
     this.draw();
     this.say();
   }
@@ -145,12 +147,23 @@ function withPicture(address, use) {
   picture.src = address;
 }
 
-/* The extent of the training picture, half a pixel beyond its outer coordinates. */
-function pictureFrame({ shape, window: [[top, bottom], [left, right]] }) {
-  const tall = ((bottom - top) * shape[0]) / (shape[0] - 1);
-  const wide = ((right - left) * shape[1]) / (shape[1] - 1);
+/* A value between two edges, of which either may be the larger one. */
+function within(value, one, other) {
+  return between(value, Math.min(one, other), Math.max(one, other));
+}
+
+/* The extent of the training picture, half a pixel beyond its outer coordinates. A side
+   is negative where its coordinates descend. A single row or column is as wide as the
+   pixels of the other axis are apart. */
+function pictureFrame({ shape: [rows, columns], window, longest }) {
+  const [[top, bottom], [left, right]] = window;
+  let down = (bottom - top) / (rows - 1 || Infinity);
+  let across = (right - left) / (columns - 1 || Infinity);
+  down ||= Math.abs(across) || 2;
+  across ||= Math.abs(down);
+  const [tall, wide] = [down * rows, across * columns];
   const extent = [(top + bottom - tall) / 2, (left + right - wide) / 2, tall, wide];
-  return { extent, aspect: shape[1] / shape[0] };
+  return { extent, aspect: between(columns / rows, 1 / longest, longest) };
 }
 
 function home({ extent: [top, left, tall, wide] }) {
@@ -170,12 +183,13 @@ function reading(network, row, column, zoom) {
   ].join("\n");
 }
 
-function scaleText(mode, [low, high]) {
+function scaleText(mode, [low, high], [, [left, right]]) {
   const edge = Number(high.toPrecision(3));
+  const wide = Number(Math.abs(right - left).toPrecision(3));
   return {
     value: `Black is ${low}, white is ${high}.`,
     gradient: `From 0, dark, to ${edge} per unit, bright. The picture is ` +
-      "2 units wide.",
+      `${wide} unit${wide === 1 ? "" : "s"} wide.`,
     laplacian: `White is 0, red is ${edge} per unit² and more, blue the ` +
       "same below 0.",
   }[mode];

@@ -1,10 +1,16 @@
 """The steps of a fit under a slider."""
 
+import base64
+import io
+import json
+import math
+
 import matplotlib
 import numpy as np
 import pytest
 import torch
 from browser import pixels, show, watched
+from PIL import Image
 
 import sirenlib
 from sirenlib.viewer import scrub_training
@@ -108,6 +114,77 @@ def test_color(page):
     show(page, output)
     target = (sirenlib.render(model, 24, 24).numpy() + 1) / 2
     assert np.abs(panel(page, 0) - target).mean() < 0.025
+
+
+def grays(shape, count):
+    """A network whose picture is all of one gray, another one at each step."""
+    signal = sirenlib.image_signal(np.zeros(shape))
+    model = sirenlib.Siren(2, 4, 0, 1)
+    levels = np.linspace(-0.9, 0.9, count)
+    states = {}
+    for step, level in enumerate(levels):
+        state = {name: w.clone() for name, w in model.state_dict().items()}
+        state["net.1.weight"].zero_()
+        state["net.1.bias"].fill_(level)
+        states[step] = state
+    return model, states, signal, (levels + 1) / 2
+
+
+def test_more_steps_than_one_column_holds(page):
+    """17 times 1024 pixels are more than WebP's 16383."""
+    model, states, signal, levels = grays((1024, 8), 17)
+    output = scrub_training(model, states, signal, alt=ALT)
+    sheet = base64.b64decode(json.loads(output.spec)["sheet"].split(",")[1])
+    assert Image.open(io.BytesIO(sheet)).size == (2 * 24, 9 * 1024)
+    show(page, output)
+    slider = page.get_by_role("slider", name="step")
+    for place in (0, 8, 9, 16):  # the ends of both columns
+        slider.fill(str(place))
+        page.get_by_text(f"step {place},").wait_for()
+        assert np.abs(panel(page, 0) - levels[place]).max() < 0.02
+        white = panel(page, 2)  # a Laplacian of 0 everywhere
+        assert np.abs(white - matplotlib.colormaps["RdBu_r"](0.5)[:3]).max() < 0.02
+
+
+def test_more_steps_than_a_page_holds():
+    model, states, _, _ = grays((8, 8), 5)
+    wide = sirenlib.Signal(torch.zeros(10_000, 2), torch.zeros(10_000, 1), (2, 5000))
+    tall = sirenlib.Signal(torch.zeros(8192, 2), torch.zeros(8192, 1), (8192, 1))
+    assert scrub_training(model, dict([*states.items()][:2]), tall, alt=ALT)
+    long = sirenlib.Signal(torch.zeros(20_000, 2), torch.zeros(20_000, 1), (20_000, 1))
+    with pytest.raises(ValueError, match=r"5 steps of 20000 x 1 pixels .* holds 0"):
+        scrub_training(model, states, long, alt=ALT)
+    assert scrub_training(model, states, wide, alt=ALT)
+    many = dict.fromkeys(range(8192), states[0])
+    with pytest.raises(ValueError, match=r"8192 steps .* holds 8191 of that size"):
+        scrub_training(model, many, wide, alt=ALT)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_step_that_is_not_finite(fit, number):
+    model, states, signal = fit
+    broken = {name: w.clone() for name, w in states[10].items()}
+    broken["net.0.linear.weight"][2, 1] = number
+    with pytest.raises(ValueError, match="the network at step 10 holds NaN"):
+        scrub_training(model, {**states, 10: broken}, signal, alt=ALT)
+
+
+def test_a_perfect_fit(page):
+    """JSON has no infinity: it stands as 200 dB."""
+    model, states, signal, _ = grays((8, 8), 2)
+    states[1]["net.1.bias"].fill_(-1)  # all black, as the picture is
+    show(page, scrub_training(model, states, signal, alt=ALT))
+    page.get_by_text("step 1, 200.0 dB").wait_for()
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_other_precisions(fit, kind):
+    _, states, signal = fit
+    model = sirenlib.Siren(**fit[0].architecture()).to(kind)
+    states = {k: {n: w.to(kind) for n, w in each.items()} for k, each in states.items()}
+    plain = {k: {n: w.float() for n, w in each.items()} for k, each in states.items()}
+    wanted = scrub_training(fit[0], plain, signal, alt=ALT)
+    assert scrub_training(model, states, signal, alt=ALT).html() == wanted.html()
 
 
 def test_wrong_input(fit):

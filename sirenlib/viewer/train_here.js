@@ -1,3 +1,4 @@
+/* needs: frame plot adam view_picture */
 /* Train it here: the reader's own picture and a sine network that learns it. */
 
 const TRAINED_WIDTHS = [2, 64, 64, 1];
@@ -234,16 +235,14 @@ class TrainingBench {
     const { step, weights } = this.sine.latest;
     this.setRunning(false);
     const { widths, omegas } = this.sine.task;
-    const place = element("div");
-    const root = place.attachShadow({ mode: "open" });
-    root.append(element("style", {}, STYLE));
+    const [place, root] = shadowed();
     this.hall.replaceChildren(element("p", {},
       `The sine network after ${step} steps. Nobody told it what lies between the ` +
       "pixels."), place);
     viewPicture(root, { network: { widths, omegas, weights },
       shape: [this.spec.side, this.spec.side], range: [-1, 1],
       window: [[-1, 1], [-1, 1]], pixels: this.target.toDataURL(),
-      colors: this.spec.colors, renderer: "auto",
+      colors: this.spec.colors, longest: 1, renderer: "auto",
       alt: `The sine network after ${step} steps.` });
     this.hall.scrollIntoView({ block: "nearest" });
   }
@@ -252,7 +251,7 @@ class TrainingBench {
 function notesOf(side) {
   const count = TRAINED_WIDTHS.slice(1).reduce((sum, width, i) =>
     sum + width * (TRAINED_WIDTHS[i] + 1), 0);
-  const [weights, pixels] = [count, side * side].map((n) => n.toLocaleString("en"));
+  const [weights, pixels] = [count, side * side].map(grouped);
   return [
     "A picture of your own can be dropped here or pasted, too. Nothing leaves this " +
       "computer: the page computes everything itself.",

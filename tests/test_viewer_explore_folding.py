@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import run, show, watched
+from browser import frames, run, show, watched
 from PIL import Image
 
 import sirenlib
@@ -15,7 +15,7 @@ from sirenlib import theory
 from sirenlib.viewer import explore_folding
 
 ALT = "A sine with a level, and the histogram of its values."
-SCRIPTS = ["frame", "random", "folding"]
+SCRIPT = "explore_folding"
 PI = math.pi
 WHOLE, HALF = [2 * PI, 5 * PI, 12 * PI], [1.5 * PI, 7.5 * PI]
 
@@ -30,7 +30,7 @@ def chromium_page(chromium):
 @pytest.fixture(scope="module")
 def compute(chromium_page):
     def compute(body, given=None):
-        return run(chromium_page, SCRIPTS, body, given)
+        return run(chromium_page, SCRIPT, body, given)
 
     return compute
 
@@ -191,10 +191,7 @@ def test_wrong_arguments(arguments, words):
 
 def row(page, name) -> list[str]:
     """The numbers of a row of the table, once the next frame is drawn."""
-    page.evaluate(
-        "() => new Promise((done) => requestAnimationFrame(() => "
-        "requestAnimationFrame(done)))"
-    )
+    frames(page)
     return page.get_by_role("row", name=name).get_by_role("cell").all_inner_texts()
 
 
@@ -269,14 +266,14 @@ def test_drawing_fills_the_histogram(page):
     svg = page.get_by_role("img")
     empty = svg.evaluate(bars)
     page.get_by_role("button", name="draw angles").press("Enter")
-    page.wait_for_timeout(600)
-    assert page.locator("svg path.line.measured").count() > 1  # the first one's way
+    # The way of the first one, beside the wave itself.
+    page.locator("svg path.line.measured").nth(1).wait_for(state="attached")
     assert page.locator("output").get_attribute("aria-live") == "off"
     page.get_by_role("rowheader", name=re.compile(r"= ([4-9]|\d\d)")).wait_for()
     page.get_by_role("button", name="pause").press("Space")
     count = drawn(page)
     assert count > 3 and svg.evaluate(bars) != empty
-    page.wait_for_timeout(300)
+    frames(page, 20)
     assert drawn(page) == count
     assert page.locator("output").get_attribute("aria-live") == "polite"
     page.get_by_role("button", name="start again").click()

@@ -5,14 +5,19 @@ import torch
 
 from ..arguments import whole_number
 from ..fitting import fit
+from ..images import to_pixels
 from ..signals import Signal, coordinate_grid
 from ..siren import Siren
-from . import picture as neural_picture
-from .frame import LiveOutput, base64_floats, png
+from .frame import (
+    LiveOutput,
+    base64_floats,
+    color_tables,
+    png,
+    require_finite,
+)
 
 SIDES = (16, 128)
 STEPS = 100  # of the fit that is shown where scripts do not run
-SCRIPTS = [*neural_picture.SCRIPTS, "random", "trainer", "train"]
 
 
 def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
@@ -38,24 +43,25 @@ def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
     if whole_number("omega_0", omega_0, 1) > 60:
         raise ValueError(f"omega_0 must be at most 60, not {omega_0}")
     side = picture.shape[0]
+    grid = coordinate_grid(side, side)
+    picture = Signal(grid, picture.values.float().cpu(), picture.shape)
     spec = {
         "side": side,
         "values": base64_floats(picture.values.numpy()),
         "omega_0": omega_0,
-        "colors": neural_picture.color_tables(),
+        "colors": color_tables(),
     }
     both = [picture.array(), np.ones((side, 4)), _fitted(picture, omega_0)]
-    unit = neural_picture.unit_colors(np.concatenate(both, axis=1), picture.value_range)
-    enlarged = np.kron(unit, np.ones((256 // side, 256 // side)))
-    return LiveOutput("trainHere", SCRIPTS, spec, png(enlarged), alt)
+    small = to_pixels(np.concatenate(both, axis=1))
+    enlarged = small.repeat(256 // side, axis=0).repeat(256 // side, axis=1)
+    return LiveOutput("train_here", spec, png(enlarged), alt)
 
 
 def _fitted(picture: Signal, omega_0: int) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
     model = Siren(2, 64, 1, 1, first_omega_0=omega_0, generator=generator)
     points = len(picture.coords)
-    recipe = {"epochs": STEPS, "batch_size": points, "lr": 2e-3}
-    fit(model, picture, **recipe, generator=generator)
+    fit(model, picture, epochs=STEPS, batch_size=points, lr=2e-3, generator=generator)
     with torch.inference_mode():
         return model(picture.coords).numpy().reshape(picture.shape)
 
@@ -77,9 +83,12 @@ def _require_square(picture: Signal) -> None:
             f"the picture has {side} pixels a side: give it {SIDES[0]} to {SIDES[1]}, "
             "for instance with image_signal(picture, size=64)"
         )
-    grid = coordinate_grid(side, side)
-    if picture.value_range != (-1, 1) or not torch.allclose(picture.coords, grid):
+    require_finite("the picture", picture.values.cpu())
+    coords, grid = picture.coords.float().cpu(), coordinate_grid(side, side)
+    if picture.value_range != (-1, 1) or not torch.allclose(coords, grid):
         raise ValueError(
             "the picture must have values in (-1, 1) and the coordinates of "
             "coordinate_grid(side, side), as image_signal(picture) gives them"
         )
+    if picture.weights is not None:
+        raise ValueError("the picture has weights, which the page does not know")

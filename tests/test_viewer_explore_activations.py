@@ -1,6 +1,7 @@
 """The activation explorer: its numbers against sirenlib and NumPy, and its use."""
 
 import base64
+import functools
 import io
 import itertools
 import math
@@ -14,11 +15,11 @@ from scipy import integrate, stats
 
 import sirenlib
 from sirenlib import theory
-from sirenlib.initialization import Bounds, phase_bounds
-from sirenlib.viewer import activations, explore_activations
+from sirenlib.initialization import phase_bounds
+from sirenlib.viewer import explore_activations
 
 ALT = "Histograms of phases and sines in five layers."
-SCRIPTS = ["frame", "random", "algebra", "activations"]
+SCRIPT = "explore_activations"
 SCHEMES = {"official": "official", "none": "zero-bias", "random phase": "random-phase"}
 START = {"width": 128, "depth": 5, "omega": 30, "c": math.sqrt(6), "many": True}
 
@@ -44,7 +45,7 @@ def test_layer_laws(page):
         settings(biases, width=width, depth=depth, omega=omega)
         for biases, (width, depth, omega) in sizes
     ]
-    for case, found in zip(cases, run(page, SCRIPTS, body, cases), strict=True):
+    for case, found in zip(cases, run(page, SCRIPT, body, cases), strict=True):
         scheme = SCHEMES[case["biases"]]
         omega_0, depth = case["omega"], case["depth"]
         settings_of = (1, case["width"], depth - 1, 1, True, omega_0, omega_0, scheme)
@@ -73,7 +74,7 @@ def test_recursion(page):
         ]
         for q, s, c, half in given
     ]
-    found = run(page, SCRIPTS, body, given.tolist())
+    found = run(page, SCRIPT, body, given.tolist())
     assert np.abs(np.array(found) - wanted).max() < 1e-10
 
 
@@ -84,7 +85,7 @@ def test_error_function_and_first_sum(page):
         normalPlusUniform(z, 1e-6, 0.05), uniformPlusUniform(z, 1.5, 0),
         uniformPlusUniform(z, 1.5, 0.4)]);"""
     z = np.linspace(-6, 6, 241)
-    found = np.array(run(page, SCRIPTS, body, z.tolist()))
+    found = np.array(run(page, SCRIPT, body, z.tolist()))
 
     def averaged(cdf, half):
         """The mean of a distribution function over a uniform shift."""
@@ -116,7 +117,7 @@ def test_laws_of_the_sines(page):
 
     def found(**given):
         given = {"weight": 30.0, "bias": 0.0, "q": 1.0, "first": False, **given}
-        return np.array(run(page, SCRIPTS, body, {**given, "y": y.tolist()}))
+        return np.array(run(page, SCRIPT, body, {**given, "y": y.tolist()}))
 
     for q in (0.001, 0.8, 4.0):
         exact = theory.sine_of_normal_cdf(y, math.sqrt(q))
@@ -134,7 +135,7 @@ def test_densities_of_the_official_start(page):
     body = """
       const laws = layerLaws(startBounds(given), inputGrid(EXPLORED.inputs));
       return laws.slice(0, 2).map((law) => binDensities(phaseLaw(law), 10, 20));"""
-    first, second = np.array(run(page, SCRIPTS, body, settings()))
+    first, second = np.array(run(page, SCRIPT, body, settings()))
     edges = np.linspace(-10, 10, 21)
     x, rng = np.linspace(-1, 1, 32), np.random.default_rng(1)
     w, b = rng.uniform(-30, 30, (2, 200_000, 1))
@@ -169,7 +170,7 @@ def drawn(page, **changes):
         phases: phases.map((each) => Array.from(each)), gradient: Array.from(gradient),
         squares: gradientSquares(layers, phases, gradient) };"""
     given = settings(inputs=6, width=16, depth=4) | changes
-    return given, run(page, SCRIPTS, body, given)
+    return given, run(page, SCRIPT, body, given)
 
 
 @pytest.mark.parametrize("biases", SCHEMES)
@@ -213,7 +214,7 @@ def test_seeded_numbers(page):
         const next = seededNumbers(seed);
         return Array.from({ length: 20000 }, next);
       });"""
-    found = np.array(run(page, SCRIPTS, body, [1, 2, 3, 1]))
+    found = np.array(run(page, SCRIPT, body, [1, 2, 3, 1]))
     assert (found[0] == found[3]).all()
     assert found.min() >= 0 and found.max() < 1
     for numbers in found[:3]:
@@ -230,7 +231,7 @@ def test_statistics_against_numpy(page):
         deviations: [phases, sines].map(standardDeviation),
         counts: [binCounts(phases, 3, 40), binCounts(sines, 1, 40)],
         drawn: histogramWithLaw(phases, () => 0, 3, 40).measured }));"""
-    for layer in run(page, SCRIPTS, body, settings(width=256, depth=2)):
+    for layer in run(page, SCRIPT, body, settings(width=256, depth=2)):
         phases = np.array(layer["phases"])
         assert phases.shape == (1024 * 32,)
         pairs = [(phases, 3), (np.sin(phases), 1)]
@@ -245,7 +246,7 @@ def test_statistics_against_numpy(page):
 
 def test_values_at_the_edge_count(page):
     values = [-1.5, -1.0, -0.99, 0.0, 0.5, 1.0, 1.01]
-    found = run(page, SCRIPTS, "return binCounts(given, 1, 8);", values)
+    found = run(page, SCRIPT, "return binCounts(given, 1, 8);", values)
     assert found == np.histogram(values, 8, (-1, 1))[0].tolist()
 
 
@@ -256,7 +257,7 @@ def test_law_and_measurement_agree(page):
         settings(biases, width=256, c=c)
         for biases, c in itertools.product(SCHEMES, [1.0, math.sqrt(6), 4.0])
     ]
-    for layers in run(page, SCRIPTS, body, cases):
+    for layers in run(page, SCRIPT, body, cases):
         for layer in layers:
             for name in ("before", "after", "chi"):
                 if layer[name] is not None:
@@ -278,7 +279,7 @@ def test_an_update_is_fast(page):
         return performance.now() - start;
       });
       return Math.min(...times);"""
-    milliseconds = run(page, SCRIPTS, body, settings())
+    milliseconds = run(page, SCRIPT, body, settings())
     print(f"an update takes {milliseconds:.0f} ms")
     assert milliseconds < 400
 
@@ -324,9 +325,14 @@ def number(text: str) -> float:
     return math.nan if text == "–" else float(text)
 
 
+@functools.cache
+def output(**start):
+    return explore_activations(**start, alt=ALT)
+
+
 @pytest.fixture
 def explorer(page):
-    show(page, explore_activations(width=256, alt=ALT))
+    show(page, output(width=256))
     return Explorer(page)
 
 
@@ -452,8 +458,7 @@ def test_fits_the_window(page):
               const plot = [...shadowRoot.querySelectorAll("svg")].pop();
               const scale = plot.clientWidth / plot.viewBox.baseVal.width;
               return scale >= 1 && scale < 1.02;
-            }""",
-            timeout=5000,
+            }"""
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     for control in page.locator("button, input").all():
@@ -485,28 +490,6 @@ def test_picture():
     assert output.html() == explore_activations(width=512, depth=12, alt=ALT).html()
     data = base64.b64decode(output.picture)
     assert Image.open(io.BytesIO(data)).width <= 700 and len(data) < 70_000
-
-
-def test_laws_of_the_picture():
-    """By their series, against integrals of chapter 7's density."""
-    mean = activations._mean_cosine(0.8, Bounds(0.0, 2.0))
-
-    def exact(z):
-        normal = stats.norm(scale=math.sqrt(0.8))
-        return (normal.cdf(z + 2) - normal.cdf(z - 2)) / 4
-
-    z, y = np.linspace(-5, 5, 41), np.linspace(-0.95, 0.95, 20)
-    assert np.abs(activations._phases(mean, 8.0, z) - exact(z)).max() < 1e-6
-    turns = 2 * np.pi * np.arange(-3, 4)[:, None]
-    angles = np.concatenate([np.arcsin(y) + turns, np.pi - np.arcsin(y) + turns])
-    folded = exact(angles).sum(axis=0) / np.sqrt(1 - y**2)
-    assert np.abs(activations._sines(mean, y) - folded).max() < 1e-6
-    # In the first layer the sum is w x, with |w| up to 30 and |x| up to 1.
-    first = activations._mean_cosine(None, Bounds(30.0, 10.0))
-    w, x = np.meshgrid(*[(np.arange(400) + 0.5) / 200 - 1] * 2)
-    for t in (0.1, 0.5):
-        expected = np.cos(30 * t * w * x).mean() * math.sin(10 * t) / (10 * t)
-        assert abs(first(t) - expected) < 1e-3
 
 
 def test_arguments():

@@ -1,3 +1,4 @@
+/* needs: algebra random */
 /* Trains a small network on a picture, in plain typed arrays of 32 bits. A worker gets
    these functions as text: they use nothing but each other, algebra.js and random.js. */
 
@@ -81,7 +82,7 @@ class Trainer {
       transposedTimes(error, below ? below.state : coords, dW, outputs, inputs, points);
       sumRows(error, db);
       if (!below) break;
-      transposeInto(turned, W, outputs, inputs);
+      transposeInto(W, turned, outputs, inputs);
       timesTransposed(error, turned, below.error, points, inputs, outputs);
       multiplyBy(below.error, below.slope);
     }
@@ -113,12 +114,6 @@ function squaredError(prediction, values, error) {
     error[i] = (2 * off) / values.length;
   }
   return sum / values.length;
-}
-
-function transposeInto(turned, W, rows, columns) {
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) turned[j * rows + i] = W[i * columns + j];
-  }
 }
 
 function addBias(state, bias) {

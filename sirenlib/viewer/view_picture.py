@@ -1,0 +1,145 @@
+"""A neural picture that the reader zooms into, evaluated in the page itself."""
+
+import base64
+import copy
+
+import torch
+
+from ..evaluation import Window, render
+from ..files import SavedNetwork
+from ..images import to_pixels
+from ..signals import Signal
+from ..siren import SineLayer, Siren
+from .frame import (
+    LiveOutput,
+    base64_floats,
+    color_tables,
+    png,
+    require_finite,
+    rgb,
+)
+
+WIDEST = 256
+SIDE = 384  # pixels of the picture where scripts do not run
+LONGEST = 12  # times as wide as high, or as high as wide, a picture is drawn
+
+
+def view_picture(
+    model: Siren | SavedNetwork,
+    pixels: Signal | None = None,
+    *,
+    alt: str,
+    _renderer: str = "auto",
+) -> LiveOutput:
+    """A network in the page: to zoom into, with its gradient and its Laplacian.
+
+    The weights travel in the page, in 32 bits. A shader asks the network once for every
+    pixel of the screen; the numbers under the cursor are computed in 64 bits. Where
+    there is no graphics processor the page draws slower and coarser.
+
+    Args:
+        model: two coordinates, 1 to 3 outputs, up to 256 wide; or what `load` returns.
+        pixels: the picture that it was fitted to, to be drawn beside it. Its first and
+            its last coordinate are the corners of what is drawn, whichever is larger.
+        alt: what the picture shows, in a sentence.
+
+    Raises:
+        ValueError: the network is of another kind or not finite, or an argument is
+            wrong.
+
+    Source: chapters 1 and 9.
+    """
+    shape, value_range, window = (64, 64), (-1.0, 1.0), ((-1.0, 1.0), (-1.0, 1.0))
+    if isinstance(model, SavedNetwork):
+        model, shape, value_range, window = model
+    if pixels is not None:
+        _require_signal(pixels)
+        shape, value_range = pixels.shape, pixels.value_range
+    _require_picture(model, shape)
+    data = None
+    if pixels is not None:
+        _require_channels(model, pixels)
+        corners = pixels.coords[0].tolist(), pixels.coords[-1].tolist()
+        window = tuple(zip(*corners, strict=True))
+        file = png(rgb(to_pixels(pixels.array(), value_range)))
+        data = f"data:image/png;base64,{base64.b64encode(file).decode()}"
+    spec = {
+        "network": packed(model),
+        "shape": shape,
+        "range": value_range,
+        "window": window,
+        "pixels": data,
+        "colors": color_tables(),
+        "longest": LONGEST,
+        "renderer": _renderer,  # tests ask for "webgl" or "cpu"
+    }
+    picture = _picture(model, shape, value_range, window)
+    return LiveOutput("view_picture", spec, picture, alt)
+
+
+def _require_signal(pixels: Signal) -> None:
+    if not isinstance(pixels, Signal):
+        raise ValueError(
+            f"pixels must be a Signal, not {type(pixels).__name__}: make one with "
+            "image_signal(picture), and fit the network to it"
+        )
+
+
+def _require_picture(model: Siren, shape: tuple[int, ...]) -> None:
+    if not isinstance(model, Siren):
+        raise ValueError(
+            f"view_picture() takes a Siren or what load() returns, not "
+            f"{type(model).__name__}"
+        )
+    outputs, width = model.out_features, model.hidden_features
+    if model.in_features != 2 or outputs > 3 or len(shape) != 2:
+        raise ValueError(
+            f"the network maps {model.in_features} coordinates to {outputs} outputs on "
+            f"a grid of shape {shape}: a picture has 2 coordinates and 1 to 3 outputs"
+        )
+    if width > WIDEST:
+        raise ValueError(
+            f"the network is {width} wide: a page draws up to {WIDEST}. Fit a narrower "
+            "one, or draw this one with render()"
+        )
+
+
+def _require_channels(model: Siren, pixels: Signal) -> None:
+    channels = pixels.values.shape[1]
+    if channels != model.out_features:
+        raise ValueError(
+            f"pixels have {channels} channels, the network has {model.out_features} "
+            "outputs: give the picture that it was fitted to"
+        )
+
+
+def packed(model: Siren) -> dict:
+    """The network as it travels in a page, its weights in 32 bits.
+
+    Raises:
+        ValueError: a weight is NaN or infinite, or becomes so in 32 bits.
+    """
+    layers = [
+        (layer.linear, layer.omega_0) if isinstance(layer, SineLayer) else (layer, None)
+        for layer in model.net
+    ]
+    weights = [w for linear, _ in layers for w in (linear.weight, linear.bias)]
+    flat = [weight.detach().float().cpu().flatten() for weight in weights]
+    numbers = torch.cat(flat).numpy()
+    require_finite("the network", numbers)
+    return {
+        "widths": [model.in_features, *(linear.out_features for linear, _ in layers)],
+        "omegas": [omega_0 for _, omega_0 in layers],
+        "weights": base64_floats(numbers),
+    }
+
+
+def _picture(
+    model: Siren, shape: tuple[int, int], value_range: tuple, window: Window
+) -> bytes:
+    """The value of the network, as a PNG file."""
+    if any(weight.dtype != torch.float32 for weight in model.parameters()):
+        model = copy.deepcopy(model).float()
+    sides = [max(1 / LONGEST, side / max(shape)) for side in shape]
+    drawn = render(model, *(max(2, round(SIDE * side)) for side in sides), window)
+    return png(rgb(to_pixels(drawn.numpy(), value_range)))
