@@ -64,6 +64,7 @@ class FitState:
 
 
 def copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same numbers in memory of their own, without a graph behind them."""
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 

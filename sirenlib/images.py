@@ -208,7 +208,7 @@ def _target(lengths: tuple[int, int], size: int) -> tuple[int, int]:
 
 def _intermediate(lengths: tuple[int, int], size: int | None) -> tuple[int, int]:
     """The two lengths before the last, anti-aliased step; as they are if small."""
-    if size is None or 2 * SHRINK * size > max(lengths):
+    if size is None or 2 * SHRINK * size >= max(lengths):
         return lengths
     return tuple(SHRINK * length for length in _target(lengths, size))
 

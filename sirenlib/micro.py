@@ -12,6 +12,8 @@ from torch import nn
 
 
 class MicroSiren(nn.Module):
+    """Sines of weighted sums: ``(N, d)`` to ``(N, channels)``."""
+
     def __init__(self, d=2, width=256, hidden_layers=3, channels=1, omega_0=30.0):
         super().__init__()
         widths = [d] + [width] * (hidden_layers + 1) + [channels]
@@ -29,11 +31,13 @@ class MicroSiren(nn.Module):
 
 
 def micro_grid(height, width):
+    """Row and column of every pixel, from -1 to 1: ``(height * width, 2)``."""
     rows, columns = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
     return torch.cartesian_prod(rows, columns)
 
 
 def micro_fit(model, coords, values, batches, lr=5e-4):
+    """One step of Adam for each batch of indices, at a rate that falls to zero."""
     adam = torch.optim.Adam(model.parameters())
     for step, index in enumerate(batches):
         adam.param_groups[0]["lr"] = (

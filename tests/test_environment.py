@@ -106,6 +106,6 @@ def test_missing_cuda_gets_a_remedy():
         resolve_device("cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_is_found():
     assert resolve_device("cuda").type == "cuda"

@@ -501,7 +501,7 @@ def test_traced_step_reaches_the_same_weights(monkeypatch):
     assert len(calls) == 1
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_recorded_step_gives_the_bits_of_the_eager_one():
     a, b = network().cuda(), network().cuda()
     for model, engine in ((a, "eager"), (b, "graph")):
@@ -509,7 +509,7 @@ def test_recorded_step_gives_the_bits_of_the_eager_one():
     assert torch.equal(weights(a), weights(b))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
 def test_lower_precision_comes_close_on_cuda(precision):
     reached = []

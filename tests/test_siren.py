@@ -260,7 +260,7 @@ def test_autocast_leaves_the_last_linear_layer_exact(device):
     assert torch.equal(lower["output"], output) and output.dtype == torch.float32
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("bias", [True, False])
 def test_tf32_leaves_the_first_layer_exact(bias):
     layer = SineLayer(2, 256, bias, is_first=True, omega_0=1000.0).cuda()
