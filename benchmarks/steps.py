@@ -89,6 +89,7 @@ def fit_pass(model: nn.Module, signal: Signal, recipe: dict) -> Callable[[], Non
     """An epoch of `sirenlib.fit`, without what surrounds its steps."""
     points, device = len(signal.coords), signal.coords.device
     recipe = Recipe(epochs=1, **recipe)
+    recipe.require_device(device)
     with products_in(recipe.precision):
         step = Stepper(model, signal, recipe, {})
 
@@ -111,7 +112,7 @@ def new_model(signal: Signal, width: int = WIDTH) -> Siren:
 
 
 def flop_a_pass(model: Siren, points: int) -> int:
-    """Floating-point operations of the matrix products, forward and backward.
+    """Floating-point operations of the linear maps, forward and backward.
 
     A weight is multiplied and added three times for a point: in the output, in the
     gradient of the weight and in that of the input. The first layer's input asks for
@@ -223,7 +224,7 @@ def passes(signal: Signal) -> tuple[dict, dict, dict]:
         settings[name] = {key: recipe[key] for key in ("precision", "batch_size")}
         try:
             work[name] = fit_pass(new_model(signal), signal, recipe)
-        except ValueError as error:  # no compiler on this machine
+        except ValueError as error:  # no compiler or no GPU here
             print(f"{name}: {error}", flush=True)
             continue
         if recipe["engine"] != "compile":  # which merges operations, unseen from here
