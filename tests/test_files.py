@@ -150,7 +150,7 @@ def test_network_of_every_floating_type_is_kept_and_drawn(path, dtype):
     grid = grid_between([(-1.0, 1.0, 12), (-1.0, 1.0, 9)], torch.float64)
     exact = model.double()(grid).detach()
     atol = 0.05 if dtype in HALF else 1e-12
-    assert torch.allclose(drawn.double().reshape(-1, 1), exact, atol=atol)
+    assert torch.allclose(drawn.double().reshape(-1, 1), exact, rtol=0, atol=atol)
     coords = signal.coords.double()
     value, slopes, curvature = evaluate(saved.model, coords)
     assert (slopes.shape, curvature.shape) == ((108, 2), (108, 1))
@@ -321,7 +321,7 @@ def with_another_width(model):
 
 
 def with_another_frequency(model):
-    model.net[1].omega_0 = 29.0
+    model.net[1].omega_0 = 29.99  # nearly the same values
 
 
 def with_another_activation(model):
