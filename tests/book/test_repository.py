@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cover
@@ -89,6 +90,17 @@ def test_lowest_versions_are_those_of_the_bounds():
     found = lowest.lowest()
     assert {"torch==2.2.*", "numpy==1.24.*", "ipywidgets==7.7.*"} <= set(found)
     assert all(re.fullmatch(r"[\w-]+==[\d.]+\.\*", line) for line in found)
+
+
+def test_ruff_has_nothing_to_say():
+    for command in (["check"], ["format", "--check"]):
+        run = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stdout
 
 
 def test_library_is_small():
