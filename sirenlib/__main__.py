@@ -212,7 +212,9 @@ def _write(folder: Path, model: Siren, signal: Signal, history: History) -> None
     _save_png(to_pixels(picture, signal.value_range), folder / "reconstruction.png")
     # The settings of the user's matplotlibrc could make it unreadable.
     with plt.style.context(["default", figures.STYLE]):
-        figures.three_panels(*fields, signal.shape).savefig(folder / "panels.png")
+        panels = figures.three_panels(*fields, signal.shape)
+        panels.savefig(folder / "panels.png")
+        plt.close(panels)
     rows = dataclasses.asdict(history)
     if not math.isfinite(history.final_psnr):
         rows["final_psnr"] = None  # a perfect fit; JSON knows no infinity

@@ -145,6 +145,7 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: it cannot be written. What was there before is still there.
     """
+    path = path.resolve()  # a link stays a link
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:

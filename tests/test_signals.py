@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sirenlib import Signal, coordinate_grid, image_signal, suggest_omega_0
+from sirenlib import Signal, coordinate_grid, image_signal
 from sirenlib.signals import grid_between
 
 # The grid
@@ -262,50 +262,3 @@ def noise(*shape):
     generator = torch.Generator().manual_seed(0)
     values = torch.rand(math.prod(shape), 1, generator=generator) * 2 - 1
     return Signal(coordinate_grid(*shape), values, shape)
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"), [((31, 31), 20 / 2), ((31,), 10 / 2), ((16, 31), 20 / 2)]
-)
-def test_omega_0_of_fine_detail_follows_from_the_distance_of_samples(shape, expected):
-    # d * Nyquist / (3 pi), and N - 1 = 30 gaps on 2 units.
-    omega_0 = suggest_omega_0(noise(*shape))
-    assert type(omega_0) is float and math.isclose(omega_0, expected, rel_tol=1e-6)
-
-
-def test_omega_0_of_a_photograph_is_a_third_of_its_pixels():
-    from skimage.data import camera, coffee
-
-    for photograph in (camera(), coffee()):
-        for size in (64, 256):
-            omega_0 = suggest_omega_0(image_signal(photograph, size, keep_aspect=True))
-            assert math.isclose(omega_0, size / 3, rel_tol=0.04)
-
-
-def test_omega_0_of_slow_values_is_a_fifth_of_their_frequency():
-    coords = coordinate_grid(4001)
-    for halves in (30, 120):  # half waves from end to end; Nyquist has 4000
-        slow = torch.cos(halves * math.pi / 2 * (coords + 1))
-        omega_0 = suggest_omega_0(Signal(coords, slow, (4001,)))
-        assert type(omega_0) is float
-        assert math.isclose(omega_0, halves * math.pi / 2 / 5, rel_tol=0.05)
-
-
-def test_omega_0_does_not_depend_on_direction_channels_or_offset():
-    coords = coordinate_grid(401)
-    wave = torch.sin(30 * coords)
-    expected = suggest_omega_0(Signal(coords, wave, (401,)))
-    turned = Signal(-coords, wave, (401,))
-    two = Signal(coords, torch.cat([wave, 0 * wave], 1), (401,))
-    lifted = Signal(coords, wave + 1000, (401,), (0.0, 2000.0))
-    for other in (turned, two, lifted):
-        assert math.isclose(suggest_omega_0(other), expected, rel_tol=1e-6)
-
-
-def test_omega_0_of_a_constant_and_of_scattered_points_is_a_number():
-    flat = Signal(coordinate_grid(31, 31), torch.zeros(961, 1), (31, 31))
-    assert math.isclose(suggest_omega_0(flat), 2 * 30 / 2 / 3, rel_tol=1e-6)
-    points = flat.subset(torch.arange(961))
-    assert math.isclose(suggest_omega_0(points), 2 * 31 / 2 / 3, rel_tol=1e-6)
-    one = Signal(torch.zeros(1, 2), torch.zeros(1, 1), (1,))
-    assert suggest_omega_0(one) > 0
