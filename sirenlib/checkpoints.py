@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from .evaluation import evaluating, place_of
+from .evaluation import alike, sampled
 from .files import read_whole, reading, write_whole
 from .signals import Signal
 
@@ -23,7 +23,6 @@ except ImportError:  # Windows has no such locks
 
 CHECKPOINT = "sirenlib checkpoint 2"
 SECONDS = 10.0  # between two writings
-PROBES = 16  # points at which a stored network must give what it gave
 
 
 @dataclass
@@ -144,22 +143,12 @@ class Checkpoint:
         return all(self.buffers.get(name) == first[name] for name in still)
 
     def _gives(self, weights: dict, outputs: Tensor) -> bool:
-        """Whether the model with these weights has these outputs, roundings aside."""
+        """Whether the model with these weights is the one that has these outputs."""
         present = copied(self.model.state_dict())
         self.model.load_state_dict(weights)
-        found = self._outputs()
+        found = sampled(self.model, self.signal.coords)
         self.model.load_state_dict(present)
-        size = outputs.abs().max().clamp(min=1e-6)
-        return bool((found - outputs).abs().max() <= 1e-2 * size)
-
-    def _outputs(self) -> Tensor:
-        """The network at some points of the signal, as a float64 tensor on the CPU."""
-        device, dtype = place_of(self.model)
-        stride = max(1, len(self.signal.coords) // PROBES)
-        coords = self.signal.coords[::stride][:PROBES].detach()
-        with evaluating(self.model), torch.no_grad():
-            outputs = self.model(coords.to(device, dtype))
-        return outputs.double().cpu()
+        return alike(found, outputs)
 
     def due(self) -> bool:
         """Whether it is time to write."""
@@ -171,7 +160,10 @@ class Checkpoint:
         Raises:
             OSError: the first writing failed.
         """
-        if not self.path or not (outputs := self._outputs()).isfinite().all():
+        if not self.path:
+            return
+        outputs = sampled(self.model, self.signal.coords)
+        if not outputs.isfinite().all():
             return  # weights that have diverged; the next loss will say so
         content = {
             "format": CHECKPOINT,

@@ -12,14 +12,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .evaluation import place_of
+from .evaluation import alike, sampled
 from .signals import Signal
 from .siren import Siren
 
 NETWORK = "sirenlib network 1"
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 FARTHEST = 1e30  # a coordinate whose distances are numbers in 32 bits
-PROBES = 16  # points at which a network to be saved is compared with what is saved
 
 
 class SavedNetwork(NamedTuple):
@@ -35,7 +34,6 @@ class SavedNetwork(NamedTuple):
     window: tuple[tuple[float, float], ...]
 
 
-@torch.no_grad()
 def save(model: Siren, path: str | Path, signal: Signal) -> None:
     """Write a network and the frame of the signal that it was fitted to.
 
@@ -73,13 +71,7 @@ def _require_equal(model: Siren, again: Siren, coords: Tensor) -> None:
     """Raise a ValueError where what is read again would be another function."""
     if str(model.net) != str(again.net):
         raise ValueError("it has other layers")
-    coords = coords[:: max(1, len(coords) // PROBES)].detach()
-    given, found = (
-        each(coords.to(*place_of(each))).double().cpu() for each in (model, again)
-    )
-    size = given.nan_to_num().abs().max().item()
-    # Another device rounds in another way.
-    if not given.allclose(found, rtol=0, atol=1e-2 * size, equal_nan=True):
+    if not alike(sampled(again, coords), sampled(model, coords)):
         raise ValueError("it gives other values")
 
 

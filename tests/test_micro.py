@@ -1,6 +1,8 @@
 """The network of forty lines and the library's: the same numbers."""
 
 import math
+import re
+import textwrap
 
 import pytest
 import torch
@@ -64,6 +66,21 @@ def test_fits_reach_the_same_weights(batches, batch_size, dtype, bound):
     ):
         assert (weight - other).abs().max() < bound
         assert (other - first).abs().max() > 1e-3
+
+
+def test_loop_of_the_docstring_reaches_the_weights_of_fit(batches):
+    coords = micro_grid(16, 17).double()
+    signal = Signal(coords, 0.5 * torch.sin(3 * coords[:, :1]), (16, 17))
+    ours, model = twins(torch.float64)
+    fit(ours, signal, epochs=5, batch_size=100, lr=1e-3, engine="eager")
+    loop = re.search(
+        r"it is this loop::\n\n(.*?)\n\n    Epochs", fit.__doc__, re.DOTALL
+    )
+    names = {"model": model, "signal": signal, "batches": batches, "lr": 1e-3}
+    names |= {"steps": len(batches), "torch": torch, "math": math}
+    exec(textwrap.dedent(loop[1]), names)
+    for weight, other in zip(ours.parameters(), model.parameters(), strict=True):
+        assert (weight - other).abs().max() < 1e-10
 
 
 def test_micro_network_begins_as_the_official_one():
