@@ -48,6 +48,7 @@ def image_signal(
     if isinstance(picture, (str, Path)):
         name, picture = Path(picture).name, _read(Path(picture), size)
     elif isinstance(picture, Image.Image):
+        picture.load()  # which may turn it
         picture = _array(picture, _intermediate(picture.size, size))
     picture = np.asarray(picture)
     _require_picture(picture, name)
@@ -122,6 +123,8 @@ def _read(path: Path, size: int | None) -> np.ndarray:
                 if lengths != image.size and (draft := image.draft(None, lengths)):
                     edges = draft[1]
                 image.load()
+                if not edges:  # older versions of Pillow turn a TIFF here
+                    lengths = _intermediate(image.size, size)
                 return _array(image, lengths, edges)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None

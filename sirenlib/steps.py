@@ -218,12 +218,14 @@ def products_in(precision: str) -> Iterator[None]:
         return
     settings = torch.backends.cuda.matmul
     if hasattr(settings, "fp32_precision"):  # from PyTorch 2.9 on
-        name, wanted = "fp32_precision", "tf32"
+        before, settings.fp32_precision = settings.fp32_precision, "tf32"
     else:
-        name, wanted = "allow_tf32", True
-    before = getattr(settings, name)
-    setattr(settings, name, wanted)
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")
     try:
         yield
     finally:
-        setattr(settings, name, before)
+        if hasattr(settings, "fp32_precision"):
+            settings.fp32_precision = before
+        else:
+            torch.set_float32_matmul_precision(before)

@@ -277,6 +277,8 @@ def test_pillow_image_of_every_mode_is_the_picture_that_it_shows(kind):
 def test_file_gives_the_same_as_its_pillow_image(photo, kind):
     make, _, name = KINDS[kind]
     path = photo(make(), name)
+    if kind == "YCbCr" and Image.__version__ < "10.2":
+        pytest.skip("Pillow 10.1 cannot read what it has written")
     with Image.open(path) as image:
         by_image = image_signal(image)
     assert torch.equal(image_signal(path).values, by_image.values)
@@ -306,6 +308,8 @@ def test_transparent_level_of_sixteen_bits_is_white(mode):
 
 
 def test_deep_file_with_a_transparent_level_keeps_its_precision(photo):
+    if Image.__version__ < "10.2":
+        pytest.skip("Pillow 10.1 does not write such a file")
     path = photo(DEEP, transparency=int(DEEP[2, 0]))
     assert Image.open(path).info["transparency"] == DEEP[2, 0]
     expected = np.where(DEEP == DEEP[2, 0], 65535, DEEP) / 65535

@@ -55,6 +55,7 @@ def notebook(path: Path, source: str, printed: str) -> Path:
 def folder(tmp_path):
     """A folder with the settings that tests and kernels start under."""
     shutil.copy(ROOT / "conftest.py", tmp_path)
+    shutil.copytree(ROOT / "tests" / "fake_cuda", tmp_path / "tests" / "fake_cuda")
     return tmp_path
 
 
