@@ -24,6 +24,31 @@ def pytest_pycollect_makemodule(module_path, parent):
         return LeftOut.from_parent(parent, path=module_path)
 
 
+@pytest.fixture
+def batches(monkeypatch):
+    """The numbers of the points of every step of a fit, as it goes on."""
+    return _of_every_step(monkeypatch, lambda index, rate: index.cpu().long())
+
+
+@pytest.fixture
+def rates(monkeypatch):
+    """The learning rate of every step of a fit, as it goes on."""
+    return _of_every_step(monkeypatch, lambda index, rate: rate)
+
+
+def _of_every_step(monkeypatch, wanted) -> list:
+    from sirenlib.steps import Stepper  # late: it takes PyTorch
+
+    seen, plain = [], Stepper.__call__
+
+    def step(self, index, rate):
+        seen.append(wanted(index, rate))
+        plain(self, index, rate)
+
+    monkeypatch.setattr(Stepper, "__call__", step)
+    return seen
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """A browser; the tests that need one are skipped where there is none."""

@@ -676,19 +676,6 @@ def test_folder_that_is_read_only_stops_before_any_training(tmp_path):
 # Longer, and shorter
 
 
-@pytest.fixture
-def rates(monkeypatch):
-    """The learning rates of the steps."""
-    seen, plain = [], Stepper.__call__
-
-    def step(self, index, rate):
-        seen.append(rate)
-        plain(self, index, rate)
-
-    monkeypatch.setattr(Stepper, "__call__", step)
-    return seen
-
-
 def cosine(steps, lr=1e-3):
     return [lr * (1 + math.cos(math.pi * i / steps)) / 2 for i in range(steps)]
 

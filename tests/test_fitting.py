@@ -75,32 +75,6 @@ class Watched(nn.Module):
         return self.inner(coords) * (math.nan if broken else 1)
 
 
-@pytest.fixture
-def batches(monkeypatch):
-    """The numbers of the points of every step."""
-    seen, plain = [], Stepper.__call__
-
-    def step(self, index, rate):
-        seen.append(index.cpu().long())
-        plain(self, index, rate)
-
-    monkeypatch.setattr(Stepper, "__call__", step)
-    return seen
-
-
-@pytest.fixture
-def rates(monkeypatch):
-    """The learning rates of the steps."""
-    seen, plain = [], Stepper.__call__
-
-    def step(self, index, rate):
-        seen.append(rate)
-        plain(self, index, rate)
-
-    monkeypatch.setattr(Stepper, "__call__", step)
-    return seen
-
-
 def cosine(steps, lr):
     return [lr * (1 + math.cos(math.pi * i / steps)) / 2 for i in range(steps)]
 

@@ -9,20 +9,6 @@ import torch
 
 from sirenlib import Signal, Siren, coordinate_grid, fit
 from sirenlib.micro import MicroSiren, micro_fit, micro_grid
-from sirenlib.steps import Stepper
-
-
-@pytest.fixture
-def batches(monkeypatch):
-    """The numbers of the points of every step of `fit`."""
-    seen, plain = [], Stepper.__call__
-
-    def step(self, index, rate):
-        seen.append(index.long())
-        plain(self, index, rate)
-
-    monkeypatch.setattr(Stepper, "__call__", step)
-    return seen
 
 
 def twins(dtype, d=2, channels=1, hidden_layers=1):
