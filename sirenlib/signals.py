@@ -79,17 +79,34 @@ class Signal:
 
     @property
     def is_grid(self) -> bool:
-        """Whether ``shape`` has an axis of two points or more for each coordinate."""
-        return len(self.shape) == self.coords.shape[1] and min(self.shape) > 1
+        """Whether the points are an even grid with the axes of ``shape``, row by row,
+        two points or more along each."""
+        return min(self.shape) > 1 and self._is_even()
 
     def corners(self) -> tuple[tuple[float, float], ...]:
         """The first and the last coordinate of each axis of a grid; the smallest and
         the largest of each column where there is no grid."""
-        if len(self.shape) == self.coords.shape[1]:
-            first, last = self.coords[0], self.coords[-1]
-        else:
-            first, last = self.coords.amin(0), self.coords.amax(0)
-        return tuple(zip(first.tolist(), last.tolist(), strict=True))
+        if self._is_even():
+            return self._ends()
+        low, high = self.coords.aminmax(dim=0)
+        return tuple(zip(low.tolist(), high.tolist(), strict=True))
+
+    def _ends(self) -> tuple[tuple[float, float], ...]:
+        first, last = self.coords[0].tolist(), self.coords[-1].tolist()
+        return tuple(zip(first, last, strict=True))
+
+    def _is_even(self) -> bool:
+        """Whether each point lies within a hundredth of a step from its grid's."""
+        if len(self.shape) != self.coords.shape[1]:
+            return False
+        axes = [(*ends, n) for ends, n in zip(self._ends(), self.shape, strict=True)]
+        off = (self.coords.detach().cpu() - grid_between(axes)).abs().amax(0).tolist()
+        for (first, last, count), distance in zip(axes, off, strict=True):
+            step = abs(last - first) / max(1, count - 1)
+            rounding = 1e-6 * max(abs(first), abs(last))
+            if distance > 0.01 * step + rounding or (count > 1 and step == 0):
+                return False
+        return True
 
     def array(self) -> np.ndarray:
         """The values on their grid: ``shape``, and ``shape + (c,)`` for c > 1."""

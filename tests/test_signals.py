@@ -262,3 +262,26 @@ def noise(*shape):
     generator = torch.Generator().manual_seed(0)
     values = torch.rand(math.prod(shape), 1, generator=generator) * 2 - 1
     return Signal(coordinate_grid(*shape), values, shape)
+
+
+def test_grid_is_what_lies_evenly():
+    x = torch.linspace(-1, 1, 33)[:, None]
+    line = Signal(x, x, (33,))
+    assert line.is_grid and line.subset(torch.arange(0, 33, 2)).is_grid
+    shuffled = line.subset(torch.randperm(33))
+    uneven = Signal(x**3, x, (33,))
+    one_place = Signal(0 * x, x, (33,))
+    turned = Signal(-x, x, (33,))
+    tiny = Signal(1e-7 * x + 1e-7 * x**3, x, (33,))
+    for other in (shuffled, uneven, one_place, tiny):
+        assert not other.is_grid
+    assert turned.is_grid and turned.corners() == ((1.0, -1.0),)
+    assert shuffled.corners() == line.corners() == ((-1.0, 1.0),)
+    double = Signal(x.double() / 3, x, (33,))
+    assert double.is_grid
+
+
+def test_row_of_points_has_the_corners_of_a_picture():
+    x = torch.stack([torch.zeros(8), torch.linspace(1, -1, 8)], 1)
+    row = Signal(x, torch.zeros(8, 1), (1, 8))
+    assert not row.is_grid and row.corners() == ((0.0, 0.0), (1.0, -1.0))
