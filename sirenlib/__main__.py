@@ -35,7 +35,7 @@ from . import (
 from .arguments import whole_number
 from .environment import resolve_device
 from .evaluation import rendered_rows
-from .files import SavedNetwork, replace_file
+from .files import FARTHEST, SavedNetwork, replace_file
 from .fitting import default_lr
 from .signals import LARGEST
 from .steps import CHOICES
@@ -255,7 +255,8 @@ def render_network(options: argparse.Namespace) -> None:
 def _require_window(window: tuple, saved: SavedNetwork) -> None:
     """Raise a ValueError unless each axis runs as it was fitted."""
     for (first, last), (start, end) in zip(window, saved.window, strict=True):
-        if not 0 < (last - first) * (end - start) < math.inf:
+        far = max(abs(first), abs(last)) >= FARTHEST
+        if far or not (last - first) * (end - start) > 0:
             raise ValueError(
                 f"--window {window} must be TOP BOTTOM LEFT RIGHT, all finite, in the "
                 f"order of the whole picture, which is {saved.window}"

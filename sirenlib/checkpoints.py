@@ -1,7 +1,9 @@
 """The state of a fit, and the file that keeps it."""
 
 import contextlib
+import copy
 import math
+import os
 import time
 import warnings
 import zlib
@@ -64,7 +66,10 @@ class FitState:
 
 def copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same numbers in memory of their own, without a graph behind them."""
-    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    return {
+        name: each.detach().clone() if isinstance(each, Tensor) else copy.deepcopy(each)
+        for name, each in tensors.items()
+    }
 
 
 class Checkpoint:
@@ -92,6 +97,8 @@ class Checkpoint:
             self.fit = _identity(model, signal, recipe)
             self.buffers = _fixed_buffers(model)
             self.generator = generator and checksum(generator.get_state())
+            # A state of a CUDA generator is none for a CPU's.
+            self.size = len((generator or torch.default_generator).get_state())
 
     def read(self, steps: int) -> FitState | None:
         """What the file holds, for a fit of so many steps; None where there is no file.
@@ -128,7 +135,7 @@ class Checkpoint:
         other = [name for name in self.fit if stored[name] != self.fit[name]]
         # The generator stands where the fit began, or where it was left.
         known = (None, content["generator"], checksum(state.generator))
-        if self.generator not in known:
+        if self.generator not in known or self.size != len(state.generator):
             other.append("generator")
         if not other and not (
             self._same_buffers(content["buffers"], state.weights)
@@ -197,15 +204,22 @@ class Checkpoint:
         if not self.path or not fcntl:
             yield
             return
-        lock = self.path.with_name(self.path.name + ".lock")
+        path = self.path.resolve()  # a link is locked where it leads
+        lock = path.with_name(path.name + ".lock")
         with open(lock, "a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Whoever had it before may have taken it away in between.
+                held = lock.exists() and os.path.samestat(
+                    os.fstat(file.fileno()), lock.stat()
+                )
             except BlockingIOError:
+                held = False
+            if not held:
                 raise ValueError(
                     f"another process is writing {self.path}: wait for it, or give "
                     "another path"
-                ) from None
+                )
             try:
                 yield
             finally:
@@ -237,7 +251,11 @@ def _fixed_buffers(model: nn.Module) -> dict[str, int]:
 def _identity(model: nn.Module, signal: Signal, recipe: dict) -> dict:
     """What tells a fit from every other, by name; its length aside."""
     recipe = {name: each for name, each in recipe.items() if name != "epochs"}
-    weights = [(name, w.shape, w.dtype) for name, w in model.state_dict().items()]
+    weights = [
+        (name, w.shape, w.dtype)
+        for name, w in model.state_dict().items()
+        if isinstance(w, Tensor)
+    ]
     learning = [name for name, w in model.named_parameters() if w.requires_grad]
     numbers = [signal.coords, signal.values]
     numbers += [] if signal.weights is None else [signal.weights]

@@ -140,7 +140,8 @@ def signal_psnr(model: nn.Module, signal: Signal) -> float:
 
 def squared_errors(prediction: Tensor, target: Tensor, weights: Tensor | None):
     """``(N, c)``: the squared error of each value, times its weight if there is one."""
-    squares = (prediction.to(target.dtype) - target).square()
+    dtype = torch.promote_types(target.dtype, torch.float32)
+    squares = (prediction.to(dtype) - target).square()
     return squares if weights is None else squares * weights
 
 

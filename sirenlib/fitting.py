@@ -103,7 +103,8 @@ def fit(
         checkpoint: a file that keeps the state of the fit, written every ten seconds
             and at the end. Where it exists, the same call goes on from there, to the
             weights that it would have reached without a stop; a finished fit returns
-            at once. More epochs make a finished fit longer: the rate begins anew. On
+            at once. (A network that draws random numbers, for dropout, reaches
+            others.) More epochs make a finished fit longer: the rate begins anew. On
             another device it goes on as well, in another order of the points. The
             generator is left as the whole fit would have left it.
         generator: source of the shuffling, which takes one number of it; None is
@@ -167,6 +168,7 @@ def _fit(
         tqdm.write(line, file=sys.stderr)
     if state.done == steps or (until is not None and history.final_psnr >= until):
         return history
+    history.final_psnr = math.nan  # of weights that are about to change
     device, _ = place_of(model)
     signal = signal.to(device)
     row_length = max(1, steps // ROWS)
@@ -190,6 +192,9 @@ def _fit(
         loss = float(stepper.error) / (state.points * signal.total_weight)
         loss *= len(signal.coords)
         check_finite(loss)
+        # First of all, so that Ctrl-C in here does not make this row twice.
+        state.points = 0
+        stepper.error.zero_()
         # Weights count as good only once the losses that follow them are finite.
         good, latest = latest, copied(model.state_dict())
         history.step.append(state.done)
@@ -197,11 +202,12 @@ def _fit(
         history.loss.append(loss)
         history.psnr.append(psnr_from_mse(loss, signal.data_range))
         bar.set_postfix_str(f"{history.psnr[-1]:.1f} dB")
-        stepper.error.zero_()
-        state.points = 0
 
     def finish() -> None:
-        if state.points:  # stopped between two rows
+        whole = len(history.psnr)  # Ctrl-C may have left a row half written
+        for column in (history.step, history.seconds, history.loss):
+            del column[whole:]
+        if stepper and state.points:  # stopped between two rows
             row()
         history.final_psnr = signal_psnr(model, signal)
         # A perfect fit is infinitely good.
@@ -235,8 +241,7 @@ def _fit(
         save()
     except KeyboardInterrupt:
         history.interrupted = True
-        if stepper:
-            finish()
+        finish()
     finally:
         bar.close()
         if stepper:
@@ -335,5 +340,6 @@ def held_out_psnr(model: nn.Module, signal: Signal, **recipe) -> float:
         field_number += places % length
         places = places // length
     kept = field_number % 2 == 0
-    fit(model, signal.subset(kept), **recipe)
-    return signal_psnr(model, signal.subset(~kept))
+    learned, held_out = signal.subset(kept), signal.subset(~kept)
+    fit(model, learned, **recipe)
+    return signal_psnr(model, held_out)

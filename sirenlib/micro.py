@@ -1,6 +1,6 @@
 """The whole idea on one screen: network, start, grid and loop. Nothing of ours in it.
 
-`sirenlib.Siren` and `sirenlib.fit` do the same, and a test holds them to it: from the
+`Siren` and `fit` of the library do the same, and a test holds them to it: from the
 same weights and batches they reach the same numbers. They add what a user needs.
 """
 

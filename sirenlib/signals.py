@@ -71,7 +71,7 @@ class Signal:
 
     @property
     def total_weight(self) -> float:
-        """What the values count together: their number where there are no weights."""
+        """The sum of the weights; the number of the values where there are none."""
         if self.weights is None:
             return float(self.values.numel())
         weights = self.weights.detach().expand_as(self.values)
@@ -99,12 +99,17 @@ class Signal:
         """Whether each point lies within a hundredth of a step from its grid's."""
         if len(self.shape) != self.coords.shape[1]:
             return False
-        axes = [(*ends, n) for ends, n in zip(self._ends(), self.shape, strict=True)]
-        off = (self.coords.detach().cpu() - grid_between(axes)).abs().amax(0).tolist()
-        for (first, last, count), distance in zip(axes, off, strict=True):
+        epsilon = torch.finfo(self.coords.dtype).eps
+        for i, (first, last) in enumerate(self._ends()):
+            count = self.shape[i]
             step = abs(last - first) / max(1, count - 1)
-            rounding = 1e-6 * max(abs(first), abs(last))
-            if distance > 0.01 * step + rounding or (count > 1 and step == 0):
+            rounding = 2 * epsilon * max(abs(first), abs(last))
+            allowed = min(0.01 * step + rounding, 0.5 * step) if count > 1 else rounding
+            line = torch.linspace(first, last, count, dtype=torch.float64)
+            along = [count if axis == i else 1 for axis in range(len(self.shape))]
+            column = self.coords[:, i].detach().cpu().reshape(self.shape)
+            distance = float((column - line.reshape(along)).abs().max())
+            if distance > allowed or (count > 1 and step == 0):
                 return False
         return True
 

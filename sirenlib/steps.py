@@ -122,6 +122,7 @@ class Stepper:
 
     def _learn(self, model: nn.Module, index: Tensor) -> None:
         self.adam.zero_grad()
+        total = torch.zeros_like(self.error)
         lower = self.recipe.precision == "bfloat16"
         for rows in index.split(self.chunk_size):  # (chunk,)
             coords = self.coords.index_select(0, rows)  # (chunk, d)
@@ -136,8 +137,9 @@ class Stepper:
                 prediction = model(coords)
             error = squared_errors(prediction, target, weights).sum()
             (error / self.scale).backward()
-            self.error += error.detach()
+            total += error.detach()
         self.adam.step()
+        self.error += total  # last: a step that is interrupted does not count
 
     def _prepare(self) -> None:
         """Compile and record the step, and put back what that has moved."""
@@ -165,6 +167,7 @@ class Stepper:
                 stacklevel=4,
             )
         finally:
+            self.adam.zero_grad()
             self._put_back(*kept)
 
     def _put_back(self, weights: dict, moments: dict, error: Tensor) -> None:

@@ -18,6 +18,7 @@ from processes import in_a_process, needs_fork, require_in_a_process
 from torch import nn
 
 from sirenlib import Signal, Siren, checkpoints, files, fit, fitting, image_signal, save
+from sirenlib.checkpoints import Checkpoint
 from sirenlib.steps import Stepper
 
 
@@ -795,3 +796,25 @@ def test_fit_that_goes_on_says_so(path, stop_at, monkeypatch, capsys):
     history = fitted(path)[1]
     assert f"{path}: 9 of 19 steps are done" in capsys.readouterr().err
     assert history.resumed_at == 9
+
+
+def test_quality_of_the_past_does_not_end_a_fit_that_goes_on(path, stop_at):
+    _, whole, _ = fitted(path)
+    stop_at(8)  # the rate begins anew, and the quality falls at first
+    with pytest.raises(Killed):
+        fitted(path, epochs=40)
+    stop_at(-1)
+    _, found, _ = fitted(path, epochs=40, until=whole.final_psnr - 0.5)
+    assert found.resumed_at == 27 and len(found.step) > len(whole.step) + 2
+
+
+@needs_locks
+def test_link_and_its_target_have_one_lock(tmp_path, path):
+    link = tmp_path / "link.pt"
+    link.symlink_to(path)
+    fitted(path)
+    keeper = Checkpoint(link, network(), picture(), {}, None)
+    other = Checkpoint(path, network(), picture(), {}, None)
+    with keeper.locked(), pytest.raises(ValueError, match="another process"):
+        with other.locked():
+            pass

@@ -788,6 +788,7 @@ def networks(tmp_path, monkeypatch):
         (["n.pt", "--window", "-1", "inf", "-1", "1"], "all finite"),
         (["n.pt", "--window", "0", "0", "-1", "1"], "in the order of the whole"),
         (["n.pt", "--window", "-1", "1", "1", "-1e-3"], "in the order of the whole"),
+        (["n.pt", "--window", "-1e39", "1e39", "-1", "1"], "all finite"),
         (["n.pt", "--window", "-1", "1"], "expected 4 arguments"),
         (["n.pt", "--out", "missing/a.png"], "there is no such folder"),
         (["n.pt", "--device", "banana"], "banana"),

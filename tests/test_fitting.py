@@ -1098,3 +1098,62 @@ def test_memory_beyond_the_signal_is_bounded(size, channels, batch_size):
     process = subprocess.run(command, capture_output=True, text=True, check=True)
     order = 4 * size**2 / 2**20  # int32
     assert float(process.stdout) < 100 + order
+
+
+@pytest.mark.parametrize("at", [6, 7, 8])
+def test_interrupted_step_does_not_count(monkeypatch, at):
+    """Neither in the last row's loss nor in its points."""
+    plain, calls = torch.optim.Adam.step, []
+
+    def step(self, *arguments, **options):
+        calls.append(0)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return plain(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    recipe = {"epochs": 100, "batch_size": 64, "lr": 1e-9}  # a row every 4 steps
+    history = fit(network(), waves(), generator=seeded(), **recipe)
+    assert history.interrupted and history.step == sorted({4, at - 1})
+    expected = np.mean(history.loss)  # at this rate all losses are of one size
+    assert np.allclose(history.loss, expected, rtol=0.4)
+
+
+def test_values_in_half_precision_are_scored_in_float32():
+    signal = waves()
+    half = Signal(signal.coords, signal.values.half(), signal.shape)
+
+    def nearly(x):
+        return half.values.float() + 2e-4
+
+    assert abs(signal_psnr(nn_of(nearly), half) - 80.0) < 0.1
+    wide = Signal(signal.coords, (signal.values * 200).half(), (16, 16), (-300, 300))
+    assert math.isfinite(fit(network(), wide, epochs=1).final_psnr)
+
+
+def nn_of(function):
+    """A network of one weight that does nothing but this."""
+    module = nn.Module()
+    module.weight = nn.Parameter(torch.zeros(()))
+    module.forward = function
+    return module
+
+
+def test_half_that_cannot_be_judged_is_refused_before_the_fit():
+    signal, model = waves(), network()
+    grid = torch.arange(256).reshape(16, 16)
+    black = ((grid // 16 + grid % 16) % 2 == 0).flatten()[:, None].float()
+    signal = Signal(signal.coords, signal.values, signal.shape, weights=black)
+    start = weights(model)
+    with pytest.raises(ValueError, match="one must be positive"):
+        held_out_psnr(model, signal, epochs=1)
+    assert torch.equal(weights(model), start)
+
+
+def test_interrupt_while_a_step_is_prepared_measures_the_network(monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stepper, "_adam", interrupted)
+    history = fit(network(), waves(), epochs=1)
+    assert history.interrupted and math.isfinite(history.final_psnr)

@@ -285,3 +285,18 @@ def test_row_of_points_has_the_corners_of_a_picture():
     x = torch.stack([torch.zeros(8), torch.linspace(1, -1, 8)], 1)
     row = Signal(x, torch.zeros(8, 1), (1, 8))
     assert not row.is_grid and row.corners() == ((0.0, 0.0), (1.0, -1.0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("side", [16, 64, 256])
+def test_grid_is_known_in_every_precision(dtype, side):
+    coords = coordinate_grid(side, side).to(dtype)
+    coords[:, 0] *= -1
+    signal = Signal(coords, torch.zeros(side**2, 1), (side, side))
+    assert signal.is_grid and signal.corners() == ((1.0, -1.0), (-1.0, 1.0))
+
+
+def test_shuffled_times_far_from_zero_are_no_grid():
+    times = 1.7e9 + torch.arange(800, dtype=torch.float64)[:, None] / 100
+    series = Signal(times, torch.zeros(800, 1), (800,))
+    assert series.is_grid and not series.subset(torch.randperm(800)).is_grid
