@@ -1115,8 +1115,8 @@ def test_interrupted_step_does_not_count(monkeypatch, at):
     recipe = {"epochs": 100, "batch_size": 64, "lr": 1e-9}  # a row every 4 steps
     history = fit(network(), waves(), generator=seeded(), **recipe)
     assert history.interrupted and history.step == sorted({4, at - 1})
-    expected = np.mean(history.loss)  # at this rate all losses are of one size
-    assert np.allclose(history.loss, expected, rtol=0.4)
+    # At this rate all losses are of one size; one step more would be a third more.
+    assert np.allclose(history.loss, history.loss[0], rtol=0.2)
 
 
 def test_values_in_half_precision_are_scored_in_float32():
