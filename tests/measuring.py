@@ -12,13 +12,15 @@ ROOT = Path(__file__).parents[1]
 
 # Each piece is done in a child of its own: a process's peak never falls again.
 PROGRAM = """
-import json, os, resource, sys, time
+import json, os, pathlib, re, resource, sys
 import matplotlib, numpy, skimage.transform, torch
 import sirenlib, sirenlib.__main__
 
 def used():
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    return own.ru_utime + own.ru_stime, own.ru_maxrss * 1024
+    own = resource.getrusage(resource.RUSAGE_SELF)  # its peak begins at the parent's
+    status = pathlib.Path("/proc/self/status").read_text()
+    peak = int(re.search("VmHWM: *\t* *([0-9]+)", status)[1])
+    return own.ru_utime + own.ru_stime, peak * 1024
 
 {before}
 for work in json.loads(sys.argv[1]):
