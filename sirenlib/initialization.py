@@ -178,5 +178,5 @@ def _layers(siren: nn.Module) -> Iterator[tuple[nn.Linear, int, float, str]]:
         yield layer.linear, layer.linear.in_features, layer.omega_0, role
     inside = {layer.linear for layer in sines}
     for layer in siren.modules():
-        if isinstance(layer, nn.Linear) and layer not in inside:
+        if isinstance(getattr(layer, "weight", None), Tensor) and layer not in inside:
             yield layer, layer.in_features, siren.hidden_omega_0, "last"
