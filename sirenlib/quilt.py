@@ -81,9 +81,12 @@ class TiledSine(nn.Module):
         self.linear, self.omega_0, self.is_first = linear, omega_0, is_first
 
     def forward(self, x: Tensor, blocks: Tensor | None = None) -> Tensor:
+        return torch.sin(self.phase(x, blocks))
+
+    def phase(self, x: Tensor, blocks: Tensor | None = None) -> Tensor:
+        """What stands inside the sine."""
         # Outside of autocast .to() changes nothing.
-        phase = self.linear(x, blocks).to(self.linear.weight.dtype)
-        return torch.sin(self.omega_0 * phase)
+        return self.omega_0 * self.linear(x, blocks).to(self.linear.weight.dtype)
 
     def extra_repr(self) -> str:
         return f"is_first={self.is_first}, omega_0={self.omega_0:.12g}"
@@ -288,6 +291,12 @@ class Quilt(nn.Module):
             others = torch.stack(others, -1)
             slope, bend = first * others, (second * others).sum(-1)
         return Places(tile.long(), _combined(local), share.prod(-1), slope, bend)
+
+    def scale(self, coords: Tensor) -> Tensor:
+        """``(d,)``: how far a tile's own coordinates go for one unit of coords."""
+        flat = self.flattened(coords)
+        axes = _axes(self.tiles, self.window, flat.device, flat.dtype)
+        return axes.per_unit / ((1 + self.overlap) / 2)
 
     @torch.no_grad()
     def table(self, places: Places, room: int | None = None) -> Table:
