@@ -212,7 +212,9 @@ def _device(options: argparse.Namespace) -> torch.device:
     return default_device()
 
 
-def _write(folder: Path, model: Quilt | Siren, signal: Signal, history: History) -> None:
+def _write(
+    folder: Path, model: Quilt | Siren, signal: Signal, history: History
+) -> None:
     import matplotlib
 
     matplotlib.use("Agg")

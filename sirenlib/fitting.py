@@ -80,10 +80,10 @@ def fit(
     batch to batch. So it is spread evenly, and no part of a picture is left to chance.
     Other points are shuffled.
 
-    The work is done on the device of the model. The signal is moved there once. Beyond the signal itself it takes memory for one chunk and for the
-    order of an epoch, 4 bytes a point; while the next order is drawn, 8 on a CPU, and
-    more on CUDA, which sorts. Ctrl-C stops the fit and keeps what has
-    been learned so far.
+    The work is done on the device of the model. The signal is moved there once. Beyond
+    the signal itself it takes memory for one chunk and for the order of an epoch, 4
+    bytes a point; while the next order is drawn, 8 on a CPU, and more on CUDA, which
+    sorts. Ctrl-C stops the fit and keeps what has been learned so far.
 
     Args:
         model: maps ``(batch, d)`` to ``(batch, c)``; a `Siren` or any other network.

@@ -301,7 +301,7 @@ class Quilt(nn.Module):
         step = t * t * t * (10 + t * (6 * t - 15)) * axes.has_seam
         share = _combined(torch.stack([1 - step, step], -1))  # (N, k, d)
         half = (1 + self.overlap) / 2
-        local = torch.stack([beyond / half + 0.5 / half, beyond / half - 0.5 / half], -1)
+        local = torch.stack([(beyond + 0.5) / half, (beyond - 0.5) / half], -1)
         tile = ((seam - 1) * axes.strides).sum(-1, keepdim=True) + axes.offsets
         slope = bend = None
         if derivatives:
@@ -378,46 +378,6 @@ class Quilt(nn.Module):
         return f"tiles={self.tiles}, overlap={self.overlap:g}, init={self.init!r}"
 
 
-class _Axes(NamedTuple):
-    """Constants of `Quilt.places`, one number an axis, or k rows of them."""
-
-    first: Tensor
-    per_unit: Tensor
-    one: Tensor
-    last_seam: Tensor
-    has_seam: Tensor
-    strides: Tensor
-    axis: Tensor
-    sides: Tensor
-    offsets: Tensor
-
-
-@functools.lru_cache(maxsize=16)
-def _axes(
-    tiles: tuple[int, ...], window: tuple, device: torch.device, dtype: torch.dtype
-) -> _Axes:
-    """Made once, since a recorded step cannot bring numbers to the device."""
-    with torch.inference_mode(False):
-        sides = itertools.product(*([0, 1] if n > 1 else [0] for n in tiles))
-        sides = torch.tensor(list(sides), device=device)  # (k, d)
-        strides = [math.prod(tiles[i + 1 :]) for i in range(len(tiles))]
-        strides = torch.tensor(strides, device=device)
-        row = partial(torch.tensor, dtype=dtype, device=device)
-        return _Axes(
-            first=row([first for first, _ in window]),
-            per_unit=row(
-                [n / (last - first) for n, (first, last) in zip(tiles, window, strict=True)]
-            ),
-            one=row([1.0] * len(tiles)),
-            last_seam=row([max(1.0, n - 1) for n in tiles]),
-            has_seam=row([float(n > 1) for n in tiles]),
-            strides=strides,
-            axis=torch.arange(len(tiles), device=device).expand(sides.shape),
-            sides=sides,
-            offsets=(sides * strides).sum(-1),
-        )
-
-
 def _combined(sides: Tensor) -> Tensor:
     """``(N, 2^d, d)``: all choices of a side along each axis, from ``(N, d, 2)``."""
     d = sides.shape[1]
@@ -478,5 +438,7 @@ def _window(window: Window, tiles: tuple[int, ...]) -> tuple:
             "give the first and the last coordinate of each axis"
         )
     if any(first == last or not math.isfinite(last - first) for first, last in pairs):
-        raise ValueError(f"window {pairs} must hold two different finite numbers a pair")
+        raise ValueError(
+            f"window {pairs} must hold two different finite numbers a pair"
+        )
     return pairs
