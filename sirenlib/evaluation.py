@@ -95,8 +95,9 @@ def alike(found: Tensor, expected: Tensor) -> bool:
 def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Value, gradient and Laplacian at many points.
 
-    A `Siren` or a `Quilt` is evaluated by `forward_laplacian`, any other network by autograd. With
-    several outputs the gradient and the Laplacian are those of their mean.
+    A `Siren` or a `Quilt` is evaluated by `forward_laplacian`, any other network by
+    autograd. With several outputs the gradient and the Laplacian are those of their
+    mean.
 
     Shape:
         - coords: ``(N, d)``, on any device
@@ -186,8 +187,7 @@ def rendered_rows(
     for name, side in (("height", height), ("width", width)):
         if whole_number(name, side, 1) > LARGEST:
             raise ValueError(f"{name} must be at most {LARGEST}, not {side}")
-    device, dtype = place_of(model)
-    dtype = torch.promote_types(dtype, torch.float32)
+    dtype = torch.promote_types(place_of(model)[1], torch.float32)
     down, right = (
         torch.linspace(first, last, count, dtype=dtype)
         for (first, last), count in zip(window, (height, width), strict=True)
