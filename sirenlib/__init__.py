@@ -9,6 +9,7 @@ from .fitting import History, fit, held_out_psnr
 from .images import cameraman, image_signal, to_pixels
 from .initialization import SCHEMES, initialize_
 from .metrics import ks_critical, ks_distance, psnr, psnr_from_mse
+from .quilt import Quilt
 from .records import recorded
 from .signals import Signal, coordinate_grid, suggest_omega_0
 from .siren import SineLayer, Siren

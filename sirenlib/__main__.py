@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from . import (
     History,
+    Quilt,
     Signal,
     Siren,
     default_device,
@@ -36,10 +37,11 @@ from .arguments import whole_number
 from .environment import resolve_device
 from .evaluation import rendered_rows
 from .files import FARTHEST, SavedNetwork, replace_file
-from .fitting import default_lr
+from .fitting import default_recipe
 from .signals import LARGEST
 from .steps import CHOICES
 
+NETWORKS = {"quilt": Quilt, "siren": Siren}
 # What PyTorch says on a CPU, on Linux and on Windows, in a plain RuntimeError.
 NO_MEMORY = ("can't allocate memory", "not enough memory")
 # What a file of ours has at its beginning, so that it may be written again.
@@ -94,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--size", type=int, default=256, help="longer side in pixels")
     add("--out", type=Path, help="output folder; named like the picture by default")
     add("--epochs", type=int, default=12, help="passes over the picture")
-    add("--lr", type=float, help="learning rate of Adam; 3e-4 above 256x256, else 5e-4")
+    kinds = "many small networks, one a tile (the faster way), or one for all"
+    add("--network", default="quilt", choices=NETWORKS, help=kinds)
+    add("--lr", type=float, help="learning rate of Adam; that of the recipe by default")
     add("--until", type=float, help="stop early at so many decibels")
     add("--seed", type=int, default=0)
     add("--device", help="cpu or cuda; the best there is by default")
@@ -142,11 +146,12 @@ def fit_photo(options: argparse.Namespace) -> int | None:
             f"{folder}: a file is in the way, choose another --out ({error})"
         ) from error
     generator = torch.Generator().manual_seed(options.seed)
-    model = Siren.for_signal(signal, generator=generator).to(device)
-    lr = default_lr(signal) if options.lr is None else options.lr
+    kind = NETWORKS[options.network]
+    model = kind.for_signal(signal, generator=generator).to(device)
+    lr = default_recipe(model, signal)[1] if options.lr is None else options.lr
     height, width = signal.shape
     print(
-        f"{width}x{height} pixels, init={model.init}, first omega_0="
+        f"{width}x{height} pixels, {_named(model)}, init={model.init}, first omega_0="
         f"{model.first_omega_0:.1f}, lr={lr:g}, on {device}",
         flush=True,
     )
@@ -169,6 +174,15 @@ def fit_photo(options: argparse.Namespace) -> int | None:
     seconds = history.seconds[-1] if history.seconds else 0.0
     print(f"{history.final_psnr:.2f} dB in {seconds:.1f} s{stopped}: {folder}")
     return 130 if history.interrupted else 0
+
+
+def _named(model: Quilt | Siren) -> str:
+    """The network in a few words."""
+    width = f"width {model.hidden_features}"
+    if isinstance(model, Siren):
+        return f"one network of {width}"
+    down, right = model.tiles
+    return f"a quilt of {right}x{down} networks of {width}"
 
 
 def _require_free(folder: Path, resume: bool) -> None:
@@ -198,7 +212,7 @@ def _device(options: argparse.Namespace) -> torch.device:
     return default_device()
 
 
-def _write(folder: Path, model: Siren, signal: Signal, history: History) -> None:
+def _write(folder: Path, model: Quilt | Siren, signal: Signal, history: History) -> None:
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,14 +1,14 @@
 """Gradient, divergence and Laplacian of a network's output.
 
 The first functions ask autograd, for any network. `forward_laplacian` carries the
-derivatives of a `Siren` through its layers, together with the value.
+derivatives of a `Siren` or a `Quilt` through its layers, together with the value.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .siren import SineLayer, Siren, full_precision
+from .quilt import Quilt
+from .siren import Siren, full_precision
 
 
 def gradient(y: Tensor, x: Tensor) -> Tensor:
@@ -90,11 +90,14 @@ def laplace(y: Tensor, x: Tensor) -> Tensor:
     return total
 
 
-def forward_laplacian(model: Siren, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def forward_laplacian(
+    model: Siren | Quilt, coords: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Value, Jacobian and Laplacian of a sine network in one forward pass.
 
     Each layer takes the three to the next: ``z, J, L`` inside a sine become ``sin z``,
     ``cos z J`` and ``cos z L - sin z |J|²``, and a linear map is applied to all three.
+    The tiles of a `Quilt` are blended by the product rule.
     They stay in the graph: a loss on them needs one ordinary backward pass, also under
     ``torch.compile``. Everything is computed in the precision of the weights,
     outside of autocast.
@@ -104,40 +107,94 @@ def forward_laplacian(model: Siren, coords: Tensor) -> tuple[Tensor, Tensor, Ten
         - Output: ``(N, c)``, ``(N, c, d)`` and ``(N, c)``, one Laplacian an output
 
     Raises:
-        ValueError: the model is not a `Siren`, or coords are not ``(N, d)``.
+        ValueError: the model is no `Siren` and no `Quilt`, or coords are not
+            ``(N, d)``.
 
-    Source: chapter 9; known as the forward Laplacian (Li et al. 2024).
+    Source: chapters 9 and 12; known as the forward Laplacian (Li et al. 2024).
     """
-    _require_siren(model, coords)
-    first, *layers = model.net
-    value = first.phase(coords)[None]  # (1, N, n), and so are the others
-    slopes = (first.omega_0 * first.linear.weight.T)[:, None]  # (d, 1, n)
-    slopes = slopes.expand(-1, *value.shape[1:])  # (d, N, n)
-    value, slopes, curvature = _through_sine(value, slopes, torch.zeros_like(value))
+    _require_sines(model, coords)
     with full_precision(coords.device):
-        for layer in layers:
-            sine = isinstance(layer, SineLayer)
-            linear, factor = (layer.linear, layer.omega_0) if sine else (layer, 1.0)
-            state = torch.cat([value, slopes, curvature])  # (d + 2, N, n)
-            state = F.linear(state, factor * linear.weight)
-            value, slopes, curvature = state.split([1, len(slopes), 1])
-            value = value + factor * linear.bias
-            if sine:
-                value, slopes, curvature = _through_sine(value, slopes, curvature)
-    return value[0], slopes.movedim(0, -1), curvature[0]
+        if isinstance(model, Quilt):
+            return _blended(model, coords)
+        first, *layers = model.net
+        maps = [(each, *_matrix(each)) for each in layers]
+        slopes = _matrix(first)[0]  # (d, n)
+        value, slopes, curvature = _carried(first.phase(coords), slopes, maps)
+    return value, slopes.movedim(0, -1), curvature
+
+
+def _matrix(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight ``(n, m)`` and bias of a layer, omega_0 included."""
+    linear, factor = getattr(layer, "linear", layer), getattr(layer, "omega_0", 1.0)
+    return factor * linear.weight.T, factor * linear.bias
+
+
+def _blended(model: Quilt, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same for a quilt: with shares w and tiles f, whose shares sum to one,
+    ``sum w f``, ``sum w grad f + f grad w`` and
+    ``sum w lap f + 2 grad w . grad f + f lap w``."""
+    places = model.places(model.flattened(coords), derivatives=True)
+    table = model.table(places)
+    first, *layers = model.net
+    maps = []
+    for layer in layers:
+        linear, factor = getattr(layer, "linear", layer), getattr(layer, "omega_0", 1.0)
+        weight, bias = linear.of(table.blocks)
+        maps.append((layer, factor * weight, factor * bias[:, None]))
+    local = table.spread(places.local)  # (blocks, room, d)
+    weight, _ = first.linear.of(table.blocks)  # (blocks, d, n)
+    slopes = first.omega_0 * weight * model.scale(coords)[:, None]
+    phase = first.phase(local, table.blocks)
+    value, slopes, curvature = _carried(phase, slopes, maps)
+    value, curvature = table.collect(value), table.collect(curvature)  # (N, k, c)
+    slopes = torch.stack([table.collect(each) for each in slopes.unbind(1)], -1)
+    share, slope = places.share[..., None], places.slope[:, :, None]  # (N, k, 1, d)
+    across = (slope * slopes).sum(-1)  # (N, k, c)
+    bend = places.bend[..., None]
+    return (
+        (share * value).sum(1),
+        (share[..., None] * slopes + slope * value[..., None]).sum(1),
+        (share * curvature + 2 * across + bend * value).sum(1),
+    )
+
+
+def _carried(phase: Tensor, slopes: Tensor, maps: list) -> tuple[Tensor, ...]:
+    """Value, slopes and Laplacian behind the last layer.
+
+    Args:
+        phase: ``(*, N, n)``, what stands inside the first sines.
+        slopes: ``(*, d, n)``, its derivatives, the same at each point.
+        maps: the other layers, each with weight ``(*, n, m)`` and bias.
+
+    Returns:
+        ``(*, N, m)``, ``(*, d, N, m)`` and ``(*, N, m)``.
+    """
+    value = phase.unsqueeze(-3)  # (*, 1, N, n), and the others like it
+    slopes = slopes.unsqueeze(-2).expand(*slopes.shape[:-1], *phase.shape[-2:])
+    state = _through_sine(value, slopes, torch.zeros_like(value))
+    for layer, weight, bias in maps:
+        joined = torch.cat(state, -3)  # (*, d + 2, N, n)
+        rows = joined.shape[-3:-1]
+        joined = (joined.flatten(-3, -2) @ weight).unflatten(-2, rows)
+        value, slopes, curvature = joined.split([1, rows[0] - 2, 1], -3)
+        state = value + bias, slopes, curvature
+        if hasattr(layer, "omega_0"):
+            state = _through_sine(*state)
+    value, slopes, curvature = state
+    return value.squeeze(-3), slopes, curvature.squeeze(-3)
 
 
 def _through_sine(z: Tensor, slopes: Tensor, curvature: Tensor) -> tuple[Tensor, ...]:
     sine, cosine = z.sin(), z.cos()
-    bent = slopes.square().sum(0, keepdim=True)
+    bent = slopes.square().sum(-3, keepdim=True)
     return sine, cosine * slopes, cosine * curvature - sine * bent
 
 
-def _require_siren(model: nn.Module, coords: Tensor) -> None:
-    if not isinstance(model, Siren):
+def _require_sines(model: nn.Module, coords: Tensor) -> None:
+    if not isinstance(model, Siren | Quilt):
         raise ValueError(
-            f"forward_laplacian() takes a Siren, not {type(model).__name__}: use "
-            "gradient and laplace for other networks"
+            f"forward_laplacian() takes a Siren or a Quilt, not {type(model).__name__}: "
+            "use gradient and laplace for other networks"
         )
     if coords.ndim != 2 or coords.shape[1] != model.in_features:
         raise ValueError(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .arguments import whole_number
 from .derivatives import forward_laplacian, gradient, laplace
 from .metrics import psnr_from_mse
+from .quilt import Quilt
 from .signals import LARGEST, Signal
 from .siren import Siren, full_precision
 
@@ -20,9 +21,14 @@ PROBES = 16
 Window = tuple[tuple[float, float], ...]
 
 
-def chunk_of(device: torch.device) -> int:
-    """Points that are computed at a time: what a CPU's caches hold, more on a GPU."""
-    return 4096 if device.type == "cpu" else 2**18
+def chunk_of(model: nn.Module) -> int:
+    """Points that are computed at a time: what a CPU's caches hold, more on a GPU.
+
+    In a `Quilt` they are shared out among its tiles.
+    """
+    if place_of(model)[0].type != "cpu":
+        return 2**18
+    return 2**15 if isinstance(model, Quilt) else 4096
 
 
 def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
@@ -44,8 +50,8 @@ def in_chunks(
         coords: ``(N, d)``, anywhere.
     """
     device, dtype = place_of(model)
-    for start in range(0, max(1, len(coords)), chunk_of(device)):
-        rows = slice(start, start + chunk_of(device))
+    for start in range(0, max(1, len(coords)), chunk_of(model)):
+        rows = slice(start, start + chunk_of(model))
         with evaluating(model):
             parts = function(coords[rows].detach().to(device, dtype))
         yield rows, parts
@@ -89,7 +95,7 @@ def alike(found: Tensor, expected: Tensor) -> bool:
 def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Value, gradient and Laplacian at many points.
 
-    A `Siren` is evaluated by `forward_laplacian`, any other network by autograd. With
+    A `Siren` or a `Quilt` is evaluated by `forward_laplacian`, any other network by autograd. With
     several outputs the gradient and the Laplacian are those of their mean.
 
     Shape:
@@ -102,7 +108,7 @@ def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
 
     def all_three(x: Tensor) -> tuple[Tensor, ...]:
-        if isinstance(model, Siren):
+        if isinstance(model, Siren | Quilt):
             with torch.no_grad():
                 value, slopes, curvature = forward_laplacian(model, x)
             return value, slopes.mean(1), curvature.mean(-1, keepdim=True)
@@ -186,7 +192,7 @@ def rendered_rows(
         torch.linspace(first, last, count, dtype=dtype)
         for (first, last), count in zip(window, (height, width), strict=True)
     )
-    step = max(1, chunk_of(device) // width)
+    step = max(1, chunk_of(model) // width)
     for first in range(0, height, step):
         rows = slice(first, min(first + step, height))
         coords = torch.cartesian_prod(down[rows], right)  # (rows * width, 2)

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .evaluation import alike, sampled
+from .quilt import Quilt
 from .signals import Signal
 from .siren import Siren
 
 NETWORK = "sirenlib network 1"
+KINDS = {"Siren": Siren, "Quilt": Quilt}
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 FARTHEST = 1e30  # a coordinate whose distances are numbers in 32 bits
 
@@ -28,29 +30,31 @@ class SavedNetwork(NamedTuple):
     so that ``render(model, *shape, window=window)`` is the picture that was learned.
     """
 
-    model: Siren
+    model: Siren | Quilt
     shape: tuple[int, ...]
     value_range: tuple[float, float]
     window: tuple[tuple[float, float], ...]
 
 
-def save(model: Siren, path: str | Path, signal: Signal) -> None:
+def save(model: Siren | Quilt, path: str | Path, signal: Signal) -> None:
     """Write a network and the frame of the signal that it was fitted to.
 
     The file appears whole or not at all. It holds weights and numbers, no code.
 
     Raises:
-        ValueError: the model is not a `Siren`, or it computes no longer what its
+        ValueError: the model is no `Siren` and no `Quilt`, or it computes no longer what its
             arguments and weights make.
         OSError: the file cannot be written.
     """
-    if not isinstance(model, Siren):
+    kind = next((name for name, each in KINDS.items() if isinstance(model, each)), None)
+    if kind is None:
         raise ValueError(
-            f"save() writes a Siren, not {type(model).__name__}: use torch.save for "
-            "other networks"
+            f"save() writes a Siren or a Quilt, not {type(model).__name__}: use "
+            "torch.save for other networks"
         )
     weights = {name: w.detach().cpu() for name, w in model.state_dict().items()}
     content = {
+        "kind": kind,
         "architecture": model.architecture(),
         "weights": weights,
         "shape": signal.shape,
@@ -61,13 +65,13 @@ def save(model: Siren, path: str | Path, signal: Signal) -> None:
         _require_equal(model, _network(content).model, signal.coords)
     except Exception as error:
         raise ValueError(
-            "save() writes a Siren as its arguments make it, and this one has been "
+            "save() writes a network as its arguments make it, and this one has been "
             f"changed: use torch.save for it. ({error})"
         ) from error
     write_whole(Path(path), content | {"format": NETWORK})
 
 
-def _require_equal(model: Siren, again: Siren, coords: Tensor) -> None:
+def _require_equal(model: nn.Module, again: nn.Module, coords: Tensor) -> None:
     """Raise a ValueError where what is read again would be another function."""
     if str(model.net) != str(again.net):
         raise ValueError("it has other layers")
@@ -90,9 +94,10 @@ def load(path: str | Path) -> SavedNetwork:
 def _network(content: dict) -> SavedNetwork:
     """The network that the content describes, or an error of some kind."""
     weights = content["weights"]
-    fan_in = content["architecture"]["in_features"]
     with torch.device("meta"):  # neither memory nor random numbers
-        model = Siren(**_bounded(content["architecture"], weights))
+        # A file from before there were quilts names no kind.
+        kind = KINDS[content.get("kind", "Siren")]
+        model = kind(**_bounded(content["architecture"], weights))
     wanted = {name: w.shape for name, w in model.state_dict().items()}
     if wanted != {name: w.shape for name, w in weights.items()}:
         raise ValueError("the weights have other names or shapes")
@@ -107,7 +112,7 @@ def _network(content: dict) -> SavedNetwork:
     good_range = low < high and math.isfinite(high - low)
     if not (shape and min(shape) > 0 and good_range and near):
         raise ValueError("the frame makes no sense")
-    if len(window) != fan_in:
+    if len(window) != model.in_features:
         raise ValueError("the frame has another number of coordinates")
     return SavedNetwork(model, shape, (low, high), window)
 

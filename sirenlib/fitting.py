@@ -1,5 +1,6 @@
 """Fitting a network to a signal."""
 
+import itertools
 import math
 import sys
 import time
@@ -16,9 +17,11 @@ from .checkpoints import Checkpoint, FitState, copied
 from .environment import in_book, require_supported
 from .evaluation import evaluating, place_of, signal_psnr
 from .metrics import psnr_from_mse
+from .quilt import Quilt
 from .signals import Signal
 from .steps import Recipe, Stepper, products_in
 
+QUILT_STEPS, QUILT_LR = 64, 1e-3  # steps an epoch
 ROWS = 100  # a history has about so many rows, however long the fit
 
 
@@ -49,7 +52,7 @@ def fit(
     signal: Signal,
     *,
     epochs: int,
-    batch_size: int = 1024,
+    batch_size: int | None = None,
     lr: float | None = None,
     precision: str = "float32",
     engine: str = "auto",
@@ -58,24 +61,26 @@ def fit(
     checkpoint: str | Path | None = None,
     generator: Generator | None = None,
 ) -> History:
-    """Train ``model`` on ``signal``: shuffled batches, Adam, a cosine down to zero.
+    """Train ``model`` on ``signal``: batches, Adam, a rate that falls to zero.
 
     With ``engine="eager"``, in one chunk and without weights, it is this loop::
 
         adam = torch.optim.Adam(model.parameters())
         for step, index in enumerate(batches):
             for group in adam.param_groups:
-                group["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
+                group["lr"] = lr * (1 - step / steps)
             adam.zero_grad()
             loss = (model(signal.coords[index]) - signal.values[index]).square().mean()
             loss.backward()
             adam.step()
 
     Epochs are laid end to end, each in a new order, and are cut into batches of one
-    size; the last of them is filled up from one more epoch.
+    size; the last of them is filled up from one more epoch. Of a grid each batch is
+    about a coarser grid: every few pixels along each axis, moved by some pixels from
+    batch to batch. So it is spread evenly, and no part of a picture is left to chance.
+    Other points are shuffled.
 
-    The work is done on the device of the model. The signal is moved there once, and is
-    shuffled there. Beyond the signal itself it takes memory for one chunk and for the
+    The work is done on the device of the model. The signal is moved there once. Beyond the signal itself it takes memory for one chunk and for the
     order of an epoch, 4 bytes a point; while the next order is drawn, 8 on a CPU, and
     more on CUDA, which sorts. Ctrl-C stops the fit and keeps what has
     been learned so far.
@@ -84,8 +89,8 @@ def fit(
         model: maps ``(batch, d)`` to ``(batch, c)``; a `Siren` or any other network.
         epochs: passes over the signal.
         batch_size: points a step; the number of points makes every step a full pass.
-        lr: Adam's learning rate at the start. None is 5e-4, and 3e-4 for more than
-            65,536 points, where long fits fall apart at 5e-4.
+            None is that of `default_recipe`.
+        lr: Adam's learning rate at the start. None is that of `default_recipe`.
         precision: ``"float32"``; or ``"bfloat16"``, and on CUDA ``"tf32"``, for the
             products of the hidden layers (a Siren keeps its first layer and its sines
             in float32). Where the processor has no bfloat16 it is far slower.
@@ -126,7 +131,9 @@ def fit(
             f"signal must be a Signal, not {type(signal).__name__}: make one with "
             "image_signal(picture) or Signal(coords, values, shape)"
         )
-    lr = default_lr(signal) if lr is None else lr
+    usual = default_recipe(model, signal)
+    batch_size = usual[0] if batch_size is None else batch_size
+    lr = usual[1] if lr is None else lr
     recipe = Recipe(epochs, batch_size, lr, precision, engine, chunk_size)
     if until is not None:
         positive_number("until", until)
@@ -137,12 +144,19 @@ def fit(
             return _fit(model, signal, recipe, until, keeper, generator)
 
 
-def default_lr(signal: Signal) -> float:
-    """The learning rate that `fit` takes by itself.
+def default_recipe(model: nn.Module, signal: Signal) -> tuple[int, float]:
+    """The batch size and the learning rate that `fit` takes by itself.
 
-    Source: chapter 11 and ``benchmarks/``, measured.
+    A `Quilt` takes an even share of its points at a time, since each step moves the
+    weights of all tiles. One network takes 1024 points, at 5e-4, and at 3e-4 of more
+    than 65,536, where long fits fall apart at 5e-4.
+
+    Source: chapters 11 and 12, and ``benchmarks/``, measured.
     """
-    return 5e-4 if len(signal.coords) <= 2**16 else 3e-4
+    points = len(signal.coords)
+    if isinstance(model, Quilt):
+        return max(1, math.ceil(points / QUILT_STEPS)), QUILT_LR
+    return 1024, 5e-4 if points <= 2**16 else 3e-4
 
 
 def _fit(
@@ -224,11 +238,11 @@ def _fit(
         with products_in(recipe.precision):
             stepper = Stepper(model, signal, recipe, state.moments)
             stepper.error += state.error
-            for index in _batches(len(signal.coords), size, steps, state, device):
+            for index in _batches(signal, size, steps, state):
                 if keeper.due():
                     save()
                 fallen = (state.done - state.begun) / (steps - state.begun)
-                stepper(index, recipe.lr * (1 + math.cos(math.pi * fallen)) / 2)
+                stepper(index, recipe.lr * (1 - fallen))
                 state.done += 1
                 state.points += size
                 bar.update()
@@ -250,19 +264,22 @@ def _fit(
 
 
 def _batches(
-    points: int, size: int, steps: int, state: FitState, device: torch.device
+    signal: Signal, size: int, steps: int, state: FitState
 ) -> Iterator[Tensor]:
-    """The points of the steps to come: ``(size,)`` each.
+    """The points of the steps to come: ``(size,)`` each, on the signal's device.
 
     Epochs stand end to end, so that the last batch of one is filled up from the next.
     The order of an epoch follows from the seed and its number alone.
     """
-    shuffle = Generator(device)
+    points, device = len(signal.coords), signal.coords.device
+    strides = _strides(signal.shape, points / size) if signal.is_grid else None
 
     def order_of(epoch: int) -> Tensor:
-        shuffle.manual_seed(state.seed + epoch)
-        kind = {"dtype": torch.int32, "device": device}
-        return torch.randperm(points, generator=shuffle, **kind)
+        if strides is None:
+            shuffle = Generator(device).manual_seed(state.seed + epoch)
+            kind = {"dtype": torch.int32, "device": device}
+            return torch.randperm(points, generator=shuffle, **kind)
+        return _coarser_grids(signal.shape, strides, state.seed + epoch, device)
 
     epoch, skipped = divmod(state.done * size, points)
     order = order_of(epoch)[skipped:]
@@ -273,6 +290,31 @@ def _batches(
             order = torch.cat([order, order_of(epoch)])
         yield order[:size]
         order = order[size:]
+
+
+def _coarser_grids(
+    shape: tuple[int, ...], strides: list[int], seed: int, device: torch.device
+) -> Tensor:
+    """All points of a grid: the coarser grids with those strides, in a random order."""
+    shuffle = Generator().manual_seed(seed)
+    starts = list(itertools.product(*map(range, strides)))
+    grid = torch.arange(math.prod(shape), dtype=torch.int32, device=device)
+    order, filled = torch.empty_like(grid), 0
+    grid = grid.view(shape)
+    for i in torch.randperm(len(starts), generator=shuffle).tolist():
+        part = grid[tuple(map(slice, starts[i], shape, strides))]
+        order[filled : filled + part.numel()].view(part.shape).copy_(part)
+        filled += part.numel()
+    return order
+
+
+def _strides(shape: tuple[int, ...], parts: float) -> list[int]:
+    """Steps along the axes, as alike as can be, that make so many coarser grids."""
+    strides = [1] * len(shape)
+    while math.prod(strides) < parts:
+        longer = [i for i, n in enumerate(shape) if strides[i] < n]
+        strides[min(longer, key=strides.__getitem__)] += 1
+    return strides
 
 
 def _require_fit(model: nn.Module, signal: Signal, recipe: Recipe) -> None:

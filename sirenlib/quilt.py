@@ -17,9 +17,11 @@ from torch import Generator, Tensor, nn
 
 from .arguments import positive_number, whole_number
 from .initialization import initialize_
-from .signals import Signal
+from .signals import Signal, suggest_omega_0
 from .siren import full_precision
 
+SAMPLES = 1024  # of a signal in a tile, about
+OVERLAP = 0.125
 Window = Sequence[tuple[float, float]]
 
 
@@ -81,9 +83,12 @@ class TiledSine(nn.Module):
         self.linear, self.omega_0, self.is_first = linear, omega_0, is_first
 
     def forward(self, x: Tensor, blocks: Tensor | None = None) -> Tensor:
+        return torch.sin(self.phase(x, blocks))
+
+    def phase(self, x: Tensor, blocks: Tensor | None = None) -> Tensor:
+        """What stands inside the sine."""
         # Outside of autocast .to() changes nothing.
-        phase = self.linear(x, blocks).to(self.linear.weight.dtype)
-        return torch.sin(self.omega_0 * phase)
+        return self.omega_0 * self.linear(x, blocks).to(self.linear.weight.dtype)
 
     def extra_repr(self) -> str:
         return f"is_first={self.is_first}, omega_0={self.omega_0:.12g}"
@@ -176,10 +181,10 @@ class Quilt(nn.Module):
         hidden_layers: int,
         out_features: int,
         *,
-        overlap: float = 0.125,
+        overlap: float = OVERLAP,
         first_omega_0: float = 30.0,
         hidden_omega_0: float = 30.0,
-        init: str = "fast",
+        init: str = "random-phase",
         window: Window | None = None,
         generator: Generator | None = None,
         device: torch.device | str | None = None,
@@ -230,7 +235,29 @@ class Quilt(nn.Module):
         *,
         generator: Generator | None = None,
     ) -> "Quilt":
-        raise NotImplementedError
+        """A quilt for a signal: tiles of about 1024 samples, 32 by 32 in a picture, and
+        a first omega_0 of three times what `suggest_omega_0` says for one network:
+        with one hidden layer three times as much is as smooth between the samples.
+        On a CPU; ``.to(device)`` moves it.
+
+        Source: chapter 12.
+        """
+        window, tiles = signal.corners(), _tiles_for(signal)
+        reach = [
+            (last - first) / count * (1 + OVERLAP) / 2
+            for count, (first, last) in zip(tiles, window, strict=True)
+        ]
+        inside = signal.coords / signal.coords.new_tensor(reach).abs()
+        seen = Signal(inside, signal.values, signal.shape, signal.value_range)
+        return cls(
+            tiles,
+            hidden_features,
+            hidden_layers,
+            signal.values.shape[1],
+            first_omega_0=3 * suggest_omega_0(seen),
+            window=window,
+            generator=generator,
+        )
 
     def forward(self, coords: Tensor, room: int | None = None) -> Tensor:
         """The values at those points.
@@ -288,6 +315,12 @@ class Quilt(nn.Module):
             others = torch.stack(others, -1)
             slope, bend = first * others, (second * others).sum(-1)
         return Places(tile.long(), _combined(local), share.prod(-1), slope, bend)
+
+    def scale(self, coords: Tensor) -> Tensor:
+        """``(d,)``: how far a tile's own coordinates go for one unit of coords."""
+        flat = self.flattened(coords)
+        axes = _axes(self.tiles, self.window, flat.device, flat.dtype)
+        return axes.per_unit / ((1 + self.overlap) / 2)
 
     @torch.no_grad()
     def table(self, places: Places, room: int | None = None) -> Table:
@@ -423,6 +456,17 @@ def _axes(
     )
     with torch.inference_mode(False):
         return _Axes(*(torch.tensor(row, dtype=dtype, device=device) for row in rows))
+
+
+def _tiles_for(signal: Signal) -> list[int]:
+    """Tiles along each axis, of about `SAMPLES` samples each. Scattered points count as
+    a grid that is as dense along all axes."""
+    shape, d = signal.shape, signal.coords.shape[1]
+    if len(shape) != d or not signal.is_grid:
+        lengths = [abs(last - first) or 1.0 for first, last in signal.corners()]
+        density = (len(signal.coords) / math.prod(lengths)) ** (1 / d)
+        shape = [density * length for length in lengths]
+    return [max(1, round(count / SAMPLES ** (1 / d))) for count in shape]
 
 
 def _window(window: Window, tiles: tuple[int, ...]) -> tuple:

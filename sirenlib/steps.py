@@ -18,6 +18,7 @@ CHOICES = {
     "engine": ("auto", "eager", "graph", "compile"),
 }
 ON_CUDA_ONLY = ("tf32", "graph")
+VERSION = tuple(int(number) for number in torch.__version__.split(".")[:2])
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,17 @@ class Stepper:
         size = min(recipe.batch_size, points)
         # Divided by this, a sum of squared errors is the mean one of a batch.
         self.scale = size * signal.total_weight / points
-        self.chunk_size = recipe.chunk_size or chunk_of(self.device)
+        self.chunk_size = recipe.chunk_size or chunk_of(model)
         self.error = torch.zeros((), dtype=torch.float64, device=self.device)
         self.adam = self._adam()
         self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.fast_model, self.graph = model, None
-        self.index = torch.arange(size, dtype=torch.int32, device=self.device)
         on_cuda = self.device.type == "cuda"
+        # A quilt whose shapes are fixed needs no look at the device.
+        fixed = on_cuda or recipe.engine == "compile"
+        room_for = getattr(model, "room_for", None) if fixed else None
+        self.options = {"room": room_for(self.coords, size)} if room_for else {}
+        self.index = torch.arange(size, dtype=torch.int32, device=self.device)
         if recipe.engine in ("graph", "compile") or (
             on_cuda and recipe.engine == "auto"
         ):
@@ -95,8 +100,9 @@ class Stepper:
     def _adam(self) -> torch.optim.Adam:
         weights = [each for each in self.model.parameters() if each.requires_grad]
         on_cuda = self.device.type == "cuda"
-        # Fused kernels take real numbers only.
-        fused = on_cuda and all(weight.is_floating_point() for weight in weights)
+        # Fused kernels take real numbers only, and on a CPU they came with 2.4.
+        fused = on_cuda or VERSION >= (2, 4)
+        fused = fused and all(weight.is_floating_point() for weight in weights)
         if not on_cuda or self.recipe.engine == "eager":
             return torch.optim.Adam(weights, 0.0, fused=fused)
         # A recorded step reads its rate from the device's memory, which needs a
@@ -134,7 +140,7 @@ class Stepper:
             with torch.autocast(
                 self.device.type, torch.bfloat16, lower, cache_enabled=False
             ):
-                prediction = model(coords)
+                prediction = model(coords, **self.options)
             error = squared_errors(prediction, target, weights).sum()
             (error / self.scale).backward()
             total += error.detach()

@@ -677,7 +677,7 @@ def test_folder_that_is_read_only_stops_before_any_training(tmp_path):
 # Longer, and shorter
 
 
-def cosine(steps, lr=1e-3):
+def falling(steps, lr=1e-3):
     return [lr * (1 + math.cos(math.pi * i / steps)) / 2 for i in range(steps)]
 
 
@@ -685,7 +685,7 @@ def test_finished_fit_is_made_longer_with_a_rate_that_begins_anew(path, rates):
     first = fitted(path, lr=1e-3)[1]
     assert first.resumed_at == 0
     second = fitted(path, lr=1e-3, epochs=10)[1]  # 3000 points: 47 steps
-    assert np.allclose(rates, cosine(19) + cosine(28))
+    assert np.allclose(rates, falling(19) + falling(28))
     assert second.resumed_at == 19 and second.step == list(range(1, 48))
     assert second.loss[:19] == first.loss and second.seconds[:19] == first.seconds
     assert second.seconds == sorted(second.seconds)

@@ -9,7 +9,7 @@ from processes import needs_fork, require_in_a_process
 from torch import nn
 
 from sirenlib import Signal, Siren, coordinate_grid, evaluate, fit, render
-from sirenlib.steps import Recipe, Stepper, products_in
+from sirenlib.steps import VERSION, Recipe, Stepper, products_in
 
 products = torch.backends.cuda.matmul
 needs_new_settings = pytest.mark.skipif(
@@ -150,15 +150,16 @@ class Spied(torch.optim.Adam):
     ("model", "device", "fused"),
     [
         (nn.Linear(2, 1), "cuda", True),
-        (nn.Linear(2, 1), "cpu", False),
+        (nn.Linear(2, 1), "cpu", VERSION >= (2, 4)),
         (nn.Linear(2, 1, dtype=torch.complex64), "cuda", False),
+        (nn.Linear(2, 1, dtype=torch.complex64), "cpu", False),
         (
             nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1, dtype=torch.cfloat)),
             "cuda",
             False,
         ),
     ],
-    ids=["cuda", "cpu", "complex", "partly complex"],
+    ids=["cuda", "cpu", "complex", "complex on cpu", "partly complex"],
 )
 def test_real_weights_alone_are_fused(monkeypatch, model, device, fused):
     monkeypatch.setattr(torch.optim, "Adam", Spied)
