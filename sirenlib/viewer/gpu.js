@@ -37,7 +37,7 @@ function packTexels({ tiles }) {
 
 /* A length in two numbers, of which the first has few digits: its multiples up to the
    largest are exact in 32 bits. */
-function halves(step, largest) {
+function inTwoParts(step, largest) {
   const unit = 2 ** (Math.ceil(Math.log2(largest)) - 22);
   const coarse = unit * Math.round(step / unit);
   return [coarse, step - coarse];
@@ -46,7 +46,7 @@ function halves(step, largest) {
 /* The first layer for one drawing, two texels a neuron. Its phases are large, and 32
    bits of a coordinate would be too few for them, above all in a deep zoom. So a phase
    is counted in pixels from the middle of the drawing: its part for a pixel down and for
-   a pixel to the right, each in two halves; then the phase in the middle, reduced, and
+   a pixel to the right, each in two parts; then the phase in the middle, reduced, and
    the two weights. */
 function firstTexels({ outputs, W, b }, padded, view, width, height) {
   const [row, column, rows, columns] = view;
@@ -55,14 +55,14 @@ function firstTexels({ outputs, W, b }, padded, view, width, height) {
     const [down, right] = [W[2 * j], W[2 * j + 1]];
     const largest = 1 + Math.abs(down * rows) + Math.abs(right * columns);
     const middle = (down * row + right * column + b[j]) % (2 * Math.PI);
-    texels.set([...halves((down * rows) / height, largest),
-      ...halves((right * columns) / width, largest), middle, down, right, 0], 8 * j);
+    texels.set([...inTwoParts((down * rows) / height, largest),
+      ...inTwoParts((right * columns) / width, largest), middle, down, right, 0], 8 * j);
   }
   return texels;
 }
 
 /* An axis of the tiles for one drawing. `seam` is as the first layer's phases are: the
-   seam nearest the middle, how far the middle is beyond it, and a pixel in two halves,
+   seam nearest the middle, how far the middle is beyond it, and a pixel in two parts,
    all in tiles. From tile `from` on, so many are to be seen. */
 function axisOf({ count, first, perUnit, overlap }, middle, span, pixels) {
   const at = (middle - first) * perUnit;
@@ -71,7 +71,7 @@ function axisOf({ count, first, perUnit, overlap }, middle, span, pixels) {
   const reach = Math.abs(wide) / 2 + overlap;  // more than half of it: it is rounded
   const from = between(Math.floor(at - reach), 0, count - 1);
   const to = between(Math.floor(at + reach), 0, count - 1);
-  return { seam: [seam, at - seam, ...halves(wide / pixels, 1 + Math.abs(wide))],
+  return { seam: [seam, at - seam, ...inTwoParts(wide / pixels, 1 + Math.abs(wide))],
     from, seen: to - from + 1 };
 }
 

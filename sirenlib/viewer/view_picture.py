@@ -91,7 +91,7 @@ def _require_signal(pixels: Signal) -> None:
 
 
 def _require_picture(model: Siren | Quilt, shape: tuple[int, ...]) -> None:
-    if not isinstance(model, (Siren, Quilt)):
+    if not isinstance(model, Siren | Quilt):
         raise ValueError(
             f"view_picture() takes a Siren, a Quilt or what load() returns, not "
             f"{type(model).__name__}"
