@@ -678,7 +678,7 @@ def test_folder_that_is_read_only_stops_before_any_training(tmp_path):
 
 
 def falling(steps, lr=1e-3):
-    return [lr * (1 + math.cos(math.pi * i / steps)) / 2 for i in range(steps)]
+    return [lr * (1 - i / steps) for i in range(steps)]
 
 
 def test_finished_fit_is_made_longer_with_a_rate_that_begins_anew(path, rates):
