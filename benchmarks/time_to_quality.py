@@ -247,6 +247,11 @@ def medians(fits: list[dict]) -> list[Rung]:
     ]
 
 
+def columns(ladder: list[Rung]) -> dict[str, list[float]]:
+    seconds, psnr = zip(*ladder, strict=True)
+    return {"seconds": list(seconds), "psnr": list(psnr)}
+
+
 def rows_of(contenders: list[dict], references: list[dict]) -> list[dict]:
     """For each picture and quality a row for each contender and each reference.
 
@@ -278,6 +283,7 @@ def contender_row(found: dict, quality: float) -> dict:
     each = [time_to(medians(fits), quality) for fits in ladders.values()]
     return {
         "name": found["name"],
+        "parameters": found["parameters"],
         "seconds": seconds,
         "bound": bound,
         "each": [None if missed == "more than" else time for time, missed in each],
@@ -291,6 +297,7 @@ def reference_rows(found: dict, quality: float) -> list[dict]:
     rows = []
     for way, times in found["seconds a step"].items():
         row = {"name": f"{found['name']}, {way}", "steps": steps, "bound": bound}
+        row["parameters"] = found["parameters"]
         row["seconds"] = count * statistics.median(times)
         row["each"] = [steps and steps * time for time in times]
         rows.append(row)
@@ -323,7 +330,8 @@ def measure(task: Task, counts: dict, device: torch.device) -> dict:
             way = f"chunks of {CHUNK:,}" if work.chunks else "as copied"
             steps[work.picture, work.contender][way].append(result)
     contenders = [
-        described(contender, picture, signals[picture]) | {"fits": found}
+        described(contender, picture, signals[picture])
+        | {"ladder": columns(medians(found)), "fits": found}
         for (picture, contender), found in fits.items()
     ]
     references = [
