@@ -105,7 +105,7 @@ make bench DEVICE=cuda
 ```
 
 The first line measures on the CPU, the second on a GPU. Both write the records and then
-this page. Let the machine do nothing else meanwhile.
+this page, from committed code alone. Let the machine do nothing else meanwhile.
 
 How many steps the references take is not counted anew each time. It is kept in
 `time_to_quality_steps.json`. This line counts again, in about half an hour on a CPU.
@@ -188,7 +188,8 @@ def _steps(record: dict) -> str:
         "product": lambda row: percent(row["share_of_product"]),
         "memory": lambda row: percent(row["share_of_bandwidth"]),
     }
-    return table(record["rows"], columns) + _roofs(record)
+    often = f"\nMedians of {record['rounds']} rounds.\n" if "rounds" in record else ""
+    return often + table(record["rows"], columns) + _roofs(record)
 
 
 def _milliseconds(row: dict, record: dict) -> str:
@@ -257,7 +258,8 @@ def _derivatives(record: dict) -> str:
         "seconds": lambda row: spread(row["seconds"], row["spread"]),
         "MiB": lambda row: number(row["peak_megabytes"]),
     }
-    return table(record["rows"], columns)
+    rounds = max(len(row["spread"]) for row in record["rows"])
+    return f"\nMedians of {rounds} rounds.\n" + table(record["rows"], columns)
 
 
 if __name__ == "__main__":

@@ -151,8 +151,8 @@ def test_finer_starts_as_the_siren_does():
 def test_contender_learns_a_small_picture(contender):
     signal = sirenlib.cameraman(32)
     small = Contender("", contender.make, lr=contender.lr, batch_size=64)
-    # Seeds 0, 1 and 2 reached LEAST dB and more.
-    assert Fit("", small, epochs=20, seed=0)(signal)["psnr"] > 24
+    # Seeds 0, 1 and 2 reached 36.3 dB and more.
+    assert Fit("", small, epochs=20, seed=0)(signal)["psnr"] > 33
 
 
 @pytest.mark.parametrize("contenders, channels", [(GRAY, 1), (COLOR, 3)])

@@ -235,6 +235,7 @@ def test_steps_have_shares_and_roofs(results):
     page = results("steps", STEPS)
     assert "**On a CPU**: cameraman 256x256, 2-256x4-1." in page
     assert row(page, "eager") == ["eager", "1,380 (1,200 to 1,500)", "56 %", "25 %"]
+    assert "Medians of 3 rounds." in page
     assert row(page, "fit, compiled")[2:] == ["56 %", ""]
     assert row(page, "fit, bfloat16")[1] == "1,380 (one run)"
     assert row(page, "fit, graph")[1] == "does not work here"
