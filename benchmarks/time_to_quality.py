@@ -204,8 +204,12 @@ def works(task: Task, signals: dict[str, Signal]) -> list[Fit | Step]:
 def affordable(
     picture: str, contender: Contender, signal: Signal, task: Task
 ) -> list[int]:
-    """The rungs that stay below the limit, by what one epoch takes."""
-    an_epoch = Fit(picture, contender, 1, seed=0)(signal)["seconds"]
+    """The rungs that stay below the limit, by what one epoch takes.
+
+    It is made twice: the first one also loads what is loaded on first use.
+    """
+    one = Fit(picture, contender, 1, seed=0)
+    an_epoch = min(one(signal)["seconds"] for _ in range(2))
     return [epochs for epochs in task.ladder if epochs * an_epoch <= task.limit]
 
 
