@@ -13,14 +13,13 @@ large copy. The fastest turn counts there, and the median for a rung.
     python benchmarks/steps.py [--device cuda] [--rounds 5]
 """
 
-import argparse
 import functools
 import statistics
 from collections.abc import Callable
 
 import skimage
 import torch
-from provenance import write_record
+from provenance import begin, command_line, write_record
 from timing import runs_for, seconds
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -272,17 +271,16 @@ def digits(number: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu")
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    device = sirenlib.resolve_device(options.device)
+    device = begin(options)
     what, signal = "cameraman 256x256, 2-256x4-1", sirenlib.cameraman(256)
     if device.type == "cuda":
         what = "astronaut 512x512, 2-256x4-3"
         signal = sirenlib.image_signal(skimage.data.astronaut())
     record = measure(signal.to(device), options.rounds)
-    write_record(NAME, {"what": what, **record}, device)
+    write_record(NAME, {"what": what, **record}, device, options.draft)
 
 
 if __name__ == "__main__":
