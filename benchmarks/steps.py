@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves
 
 import sirenlib
 from sirenlib import Signal, Siren
-from sirenlib.evaluation import chunk_of
+from sirenlib.evaluation import chunk_on
 from sirenlib.steps import Recipe, Stepper, products_in
 
 NAME, WIDTH = "steps", 256
@@ -46,7 +46,7 @@ DTYPES = {
 
 def rungs(points: int, device: torch.device) -> dict[str, dict]:
     """What `sirenlib.fit` is told, by the name of the rung."""
-    chunk, cuda = chunk_of(device), device.type == "cuda"
+    chunk, cuda = chunk_on(device), device.type == "cuda"
     plain = {"batch_size": points, "chunk_size": None}
     plain |= {"precision": "float32", "engine": "eager"}
     found = {"fit, one chunk": plain | {"chunk_size": points}}
@@ -169,7 +169,7 @@ def copy(elements: int, device: torch.device) -> Callable[[], None]:
 
 def roofs(device: torch.device) -> dict[str, tuple[Callable[[], None], int]]:
     """By name the work, and how much of it: operations, or bytes."""
-    rows, cuda = chunk_of(device), device.type == "cuda"
+    rows, cuda = chunk_on(device), device.type == "cuda"
     names = [name for name in DTYPES if cuda or name != "tf32"]
     flop = 2 * rows * WIDTH**2
     found = {name: (product(rows, name, device), flop) for name in names}
@@ -202,7 +202,7 @@ def measure(signal: Signal, rounds: int) -> dict:
         "points": points,
         "flop": flop,
         "roofs": {
-            "rows": chunk_of(device),
+            "rows": chunk_on(device),
             "flop_per_second": {name: digits(value) for name, value in top.items()},
             "bytes_per_second": bandwidth,
         },
