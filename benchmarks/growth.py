@@ -54,7 +54,10 @@ def noise(side: int, device: torch.device) -> Signal:
 
 
 def mosaic(side: int) -> Signal:
-    """A gray picture of pieces of photographs, drawn from all of them alike."""
+    """A gray picture of pieces of photographs, drawn from all of them alike.
+
+    Their edges lie in the middle of the quilt's tiles, where they help no one.
+    """
     pieces = []
     for name in PHOTOGRAPHS:
         photograph = getattr(skimage.data, name)()
@@ -70,7 +73,7 @@ def mosaic(side: int) -> Signal:
     for _ in range(a_side):
         chosen = random.integers(len(pieces), size=a_side)
         rows.append(np.hstack([random.choice(pieces[n]) for n in chosen]))
-    return sirenlib.image_signal(np.vstack(rows))
+    return sirenlib.image_signal(np.roll(np.vstack(rows), PIECE // 2, (0, 1)))
 
 
 def measure_quilt(side: int, device: torch.device, epochs: int = EPOCHS) -> dict:
