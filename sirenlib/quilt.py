@@ -107,8 +107,8 @@ class Places(NamedTuple):
     tile: Tensor
     local: Tensor
     share: Tensor
-    slope: Tensor | None
-    bend: Tensor | None
+    slope: Tensor | None = None
+    bend: Tensor | None = None
 
 
 class Table(NamedTuple):
@@ -238,9 +238,8 @@ class Quilt(nn.Module):
         generator: Generator | None = None,
     ) -> "Quilt":
         """A quilt for a signal: tiles of about 1024 samples, 32 by 32 in a picture, and
-        a first omega_0 of three times what `suggest_omega_0` says for one network:
-        with one hidden layer three times as much is as smooth between the samples.
-        On a CPU; ``.to(device)`` moves it.
+        for each a first omega_0 by the rule of `suggest_omega_0`. On a CPU;
+        ``.to(device)`` moves it.
 
         Source: chapter 12.
         """
@@ -257,10 +256,15 @@ class Quilt(nn.Module):
             hidden_features,
             hidden_layers,
             signal.values.shape[1],
-            first_omega_0=3 * suggest_omega_0(seen),
+            first_omega_0=suggest_omega_0(seen, hidden_layers),
             window=window,
             generator=generator,
         )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the weights."""
+        return self.net[0].linear.weight.dtype
 
     def forward(self, coords: Tensor, room: int | None = None) -> Tensor:
         """The values at those points.
@@ -282,7 +286,8 @@ class Quilt(nn.Module):
         return values.view(*coords.shape[:-1], self.out_features)
 
     def flattened(self, coords: Tensor) -> Tensor:
-        """``(N, d)``, in the precision of the weights.
+        """``(N, d)``, in the precision of the weights, and in 32 bits at least, as the
+        numbers of the tiles need it.
 
         Raises:
             ValueError: the last axis has not d coordinates.
@@ -292,7 +297,8 @@ class Quilt(nn.Module):
                 f"coords have shape {tuple(coords.shape)}: their last axis must have "
                 f"{self.in_features} components, one for each axis of the tiles"
             )
-        return coords.reshape(-1, self.in_features).to(self.net[0].linear.weight.dtype)
+        dtype = torch.promote_types(self.dtype, torch.float32)
+        return coords.reshape(-1, self.in_features).to(dtype)
 
     def places(self, coords: Tensor, derivatives: bool = False) -> Places:
         """The tiles of each point of ``(N, d)``, and its place in them."""
@@ -306,7 +312,7 @@ class Quilt(nn.Module):
         half = (1 + self.overlap) / 2
         local = torch.stack([(beyond + 0.5) / half, (beyond - 0.5) / half], -1)
         tile = ((seam - 1) * axes.strides).sum(-1, keepdim=True) + axes.offsets
-        slope = bend = None
+        found = [_combined(local), share.prod(-1)]
         if derivatives:
             scale = axes.per_unit / self.overlap * axes.has_seam
             first = 30 * scale * (t * (1 - t)) ** 2
@@ -316,14 +322,14 @@ class Quilt(nn.Module):
             d = range(self.in_features)
             others = [share[..., [j for j in d if j != i]].prod(-1) for i in d]
             others = torch.stack(others, -1)
-            slope, bend = first * others, (second * others).sum(-1)
-        return Places(tile.long(), _combined(local), share.prod(-1), slope, bend)
+            found += [first * others, (second * others).sum(-1)]
+        return Places(tile.long(), *(each.to(self.dtype) for each in found))
 
     def scale(self, coords: Tensor) -> Tensor:
         """``(d,)``: how far a tile's own coordinates go for one unit of coords."""
         flat = self.flattened(coords)
         axes = _axes(self.tiles, self.window, flat.device, flat.dtype)
-        return axes.per_unit / ((1 + self.overlap) / 2)
+        return (axes.per_unit / ((1 + self.overlap) / 2)).to(self.dtype)
 
     @torch.no_grad()
     def table(self, places: Places, room: int | None = None) -> Table:
