@@ -159,6 +159,10 @@ class Stepper:
             with warnings.catch_warnings():
                 # Adam warns of steps that are not recorded; here they only warm up.
                 warnings.filterwarnings("ignore", "This instance was constructed with")
+                # A quilt's constants are traced, and not taken from their cache.
+                warnings.filterwarnings(
+                    "ignore", "Dynamo detected a call to a `functools"
+                )
                 if engine == "compile":
                     self.fast_model = torch.compile(self.model)
                     self._learn(self.fast_model, self.index)

@@ -224,8 +224,14 @@ def trained(device, channels=1, kind="siren", **recipe) -> tuple[torch.Tensor, H
 def test_fit(engine, precision, channels, on_cpu):
     found, history = trained("cuda", channels, engine=engine, precision=precision)
     wanted, wanted_history = on_cpu(precision, channels)
-    tolerance = 2e-3 if precision == "bfloat16" else 1e-4
-    assert (found - wanted).abs().max() < tolerance
+    off = (found - wanted).abs()
+    if precision == "bfloat16":
+        # Where a gradient is a rounding of zero, Adam's step is its sign, which another
+        # order of summation turns: that weight is off by up to twice the sum of the ten
+        # rates, 1e-3 to 1e-4. There are few of them.
+        assert off.max() < 2 * 5.5e-3 and off.mean() < 5e-5
+    else:
+        assert off.max() < 1e-4
     assert history.final_psnr == pytest.approx(wanted_history.final_psnr, abs=0.1)
     assert history.step == [4, 8, 10]  # so that the host does not wait within an epoch
     sums = np.cumsum(wanted_history.loss)  # of one step each
@@ -255,9 +261,14 @@ def test_fit_inside_of_autocast(engine):
 
 
 def test_final_psnr_inside_of_autocast():
+    recipe = {"epochs": 15, "lr": 5e-3}
+    _, plain = trained("cuda", **recipe)
     with torch.autocast("cuda", torch.bfloat16):
-        _, history = trained("cuda", epochs=15, lr=5e-3)
-    assert history.final_psnr == pytest.approx(history.psnr[-1], abs=1)
+        _, history = trained("cuda", **recipe)
+    # The same float32 fit, up to the order of sums.
+    assert history.final_psnr == pytest.approx(plain.final_psnr, abs=0.05)
+    # The last epoch's mean trails the end: its rates fall from 1/15 of the first to 0.
+    assert history.psnr[-1] == pytest.approx(history.final_psnr, abs=2)
 
 
 @pytest.mark.parametrize("engine", ["eager", "graph"])

@@ -487,6 +487,14 @@ def test_half_precision_gives_values_of_its_own_type(dtype):
     assert {each.dtype for each in forward_laplacian(model, coords)} == {dtype}
 
 
+def test_half_precision_finds_the_tile():
+    """The numbers of 1000 tiles are none of bfloat16's 8 bits."""
+    model = Quilt((1000,), 4, 0, 1, generator=seeded()).bfloat16()
+    coords = at(model, torch.arange(1000.0)[:, None].double() + 0.5)
+    places = model.places(model.flattened(coords))
+    assert torch.equal(places.tile[places.share > 0], torch.arange(1000))
+
+
 # Copies
 
 
@@ -747,6 +755,14 @@ def test_first_omega_0_is_three_times_the_rule_in_the_coordinates_of_a_tile(
     assert model.first_omega_0 == pytest.approx(omega, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("hidden_layers", "factor"), [(0, 3), (1, 3), (2, 1.5), (3, 1)]
+)
+def test_first_omega_0_is_lower_where_more_layers_widen_the_band(hidden_layers, factor):
+    model = Quilt.for_signal(rough(64, 64), 8, hidden_layers)
+    assert model.first_omega_0 == pytest.approx(factor * 2 * 63 / 3 / 2 * 0.5625)
+
+
 def test_first_omega_0_of_a_scaled_signal_is_the_same():
     signal = rough(64, 64)
     wide = Signal(7 * signal.coords + 3, signal.values, (64, 64))
@@ -759,7 +775,7 @@ def test_first_omega_0_of_a_slow_signal_is_lower():
     slow = Signal(coords, (900 * coords).sin(), (4096,))
     model = Quilt.for_signal(slow)
     # Four tiles on two units: a unit is 2 tiles, 2 / 0.5625 in a tile's coordinates.
-    expected = 3 * suggest_omega_0(slow) * 0.5625 / 2
+    expected = suggest_omega_0(slow, hidden_layers=1) * 0.5625 / 2
     assert model.first_omega_0 == pytest.approx(expected, rel=1e-3)
     assert model.first_omega_0 < Quilt.for_signal(rough(4096)).first_omega_0 / 2
 
