@@ -20,6 +20,7 @@ CORE = (
     "theory",
     "initialization",
     "siren",
+    "quilt",
     "derivatives",
     "steps",
     "fitting",

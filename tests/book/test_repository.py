@@ -27,6 +27,7 @@ ORDER = [
     "theory",
     "initialization",
     "siren",
+    "quilt",
     "derivatives",
     "evaluation",
     "files",
