@@ -373,14 +373,14 @@ class Quilt(nn.Module):
         """
         coords = self.flattened(coords)
         if strides and points < len(coords):
-            # No batch has more of a place than so many whole grids have, and where it
-            # goes from one into another a row more.
-            grids = math.ceil(
-                points / math.prod(map(operator.floordiv, shape, strides))
-            )
+            # No batch has more of a place than so many whole grids have; where it goes
+            # from one into another, which it does unless all are as large, a row more.
+            smallest = math.prod(map(operator.floordiv, shape, strides))
+            grids = math.ceil(points / smallest)
             counts = self._counts_along(coords.view(*shape, -1))
             counts = [-(-n // s) for n, s in zip(counts, strides, strict=True)]
-            return grids * math.prod(counts) + 2 * math.prod(counts[1:])
+            rows = 0 if grids == 1 else 2
+            return grids * math.prod(counts) + rows * math.prod(counts[1:])
         tiles = math.prod(self.tiles)
         sizes = torch.zeros(tiles + 1, dtype=torch.int64, device=coords.device)
         for part in coords.split(2**18):

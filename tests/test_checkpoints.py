@@ -166,11 +166,9 @@ def test_stopped_fit_of_a_quilt_ends_as_the_whole_one(
 
 def test_checkpoint_of_a_siren_is_none_of_a_quilt(path):
     fitted(path)
+    before = path.read_bytes()
     with pytest.raises(ValueError, match="checkpoint of a fit with another lr, model"):
         fitted(path, model=Quilt((3, 2), 8, 1, 1))
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match="another model"):
-        fitted(path, model=Quilt((1, 1), 16, 1, 1))
     assert path.read_bytes() == before
 
 

@@ -906,15 +906,18 @@ def room_and_need(shape, tiles, size, *, grid, overlap, seed, epochs=3):
         ((257, 257), (8, 8), 1033),
         ((2, 2), (2, 2), 3),
         ((2, 3000), (2, 1), 5999),
+        # From one grid into another there is a row more.
+        ((16, 28), (3, 10), 436),
+        ((10, 36), (3, 7), 29),
+        ((10, 11, 6), (3, 1, 2), 24),
     ],
 )
 @pytest.mark.parametrize("grid", [True, False])
 def test_room_is_enough_where_it_is_narrow(shape, tiles, size, grid):
-    for seed in range(2):
-        room, need = room_and_need(
-            shape, tiles, size, grid=grid, overlap=0.125, seed=seed
-        )
-        assert need <= room
+    for seed, overlap in itertools.product(range(3), (0.001, 0.125, 1.0)):
+        options = {"grid": grid, "overlap": overlap, "seed": seed}
+        room, need = room_and_need(shape, tiles, size, **options)
+        assert need <= room, options
 
 
 @pytest.mark.parametrize("seed", range(4))

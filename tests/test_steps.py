@@ -229,7 +229,6 @@ def test_compiled_quilt_has_fixed_room(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda model: model)
     model, signal = Quilt((2, 2), 4, 0, 1), grid_signal()
     step = Stepper(model, signal, Recipe(1, 16, engine="compile"), {})
-    # Two coarser grids of 4 by 4 at most, of which a tile has 3 by 3, and two rows.
-    room = model.room_for(signal.coords, 16, (8, 8), [2, 2])
-    assert step.options == {"room": room} and 4 < room <= 16
+    # A coarser grid is 4 by 4, and a quarter of it in each tile.
+    assert step.options == {"room": 4}
     assert Stepper(network(), signal, Recipe(1, 16, engine="compile"), {}).options == {}
