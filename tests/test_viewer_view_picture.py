@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import math
 
 import browser
@@ -431,6 +432,25 @@ def test_a_quilt_is_drawn(page, renderer, outputs):
     row, column = slope[0].tolist()
     assert f"gradient ({row:.3f}, {column:.3f})" in text
     assert f"Laplacian {laplacian.item():.2f}" in text
+
+
+def test_a_quilt_from_a_file(tmp_path):
+    ends = [(*pair, side) for pair, side in zip(WINDOW, (12, 32), strict=True)]
+    signal = sirenlib.Signal(grid_between(ends), torch.zeros(12 * 32, 1), (12, 32))
+    model = quilt((3, 5))
+    sirenlib.save(model, tmp_path / "network.pt", signal)
+    found = view_picture(sirenlib.load(tmp_path / "network.pt"), alt=ALT)
+    assert json.loads(found.spec)["network"]["tiles"] == [3, 5]
+    assert found.picture == view_picture(model, signal, alt=ALT).picture
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_quilts_of_other_precisions(kind):
+    model = quilt((3, 5)).to(kind)
+    plain = quilt((3, 5))
+    plain.load_state_dict(model.state_dict())
+    wanted = view_picture(plain, alt=ALT).html()
+    assert view_picture(model, alt=ALT).html() == wanted
 
 
 def test_readout_is_exact(viewer, small):

@@ -205,7 +205,8 @@ void add(ivec2 tile, vec2 steps, vec3 y, vec3 x, inout State result[OUTPUTS]) {
   for (int layer = 0; layer < ${rest.length}; layer++) {
     for (int j = 0; j < PADDED; j++) {
       int row = start + j * QUADS;
-      State z = phase(texel(weights, start + PADDED * QUADS + (j >> 2))[j & 3], vec2(0.0));
+      vec4 biases = texel(weights, start + PADDED * QUADS + (j >> 2));
+      State z = phase(biases[j & 3], vec2(0.0));
       ${product("now")}
       next[j] = bend(z);
     }

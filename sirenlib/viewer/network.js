@@ -17,7 +17,9 @@ function readNetwork({ tiles: counts = [1, 1], overlap = 0, window, ...form }) {
   let start = 0;
   const take = (count, factor) => {
     start += count;
-    return Float64Array.from(numbers.subarray(start - count, start), (w) => w * factor);
+    const taken = new Float64Array(numbers.subarray(start - count, start));
+    for (let i = 0; i < count; i++) taken[i] *= factor;
+    return taken;
   };
   const readTile = (place) => {
     const layers = omegas.map((omega, i) => {
