@@ -289,7 +289,7 @@ def _batches(
             epoch += 1
             order = order.clone()  # the rest of an epoch, without the whole of it
             order = torch.cat([order, order_of(epoch)])
-        yield order[:size]
+        yield order[:size].clone()  # a view would keep the whole order alive
         order = order[size:]
 
 
