@@ -21,6 +21,7 @@ CORE = (
     "theory",
     "initialization",
     "siren",
+    "quilt",
     "derivatives",
     "steps",
     "fitting",

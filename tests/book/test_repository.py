@@ -30,6 +30,7 @@ ORDER = [
     "theory",
     "initialization",
     "siren",
+    "quilt",
     "derivatives",
     "evaluation",
     "files",
