@@ -230,6 +230,6 @@ def test_compiled_quilt_has_fixed_room(monkeypatch):
     model, signal = Quilt((2, 2), 4, 0, 1), grid_signal()
     step = Stepper(model, signal, Recipe(1, 16, engine="compile"), {})
     # Two coarser grids of 4 by 4 at most, of which a tile has 3 by 3, and two rows.
-    room = model.room_for(signal.coords, 16, (8, 8), [2, 2])
+    room = model.tiling.room_for(signal.coords, 16, (8, 8), [2, 2])
     assert step.options == {"room": room} and 4 < room <= 16
     assert Stepper(network(), signal, Recipe(1, 16, engine="compile"), {}).options == {}
