@@ -1,8 +1,11 @@
 """The networks that are fitted side by side, and the recipe of each.
 
 Plain PyTorch, all of about 200,000 parameters unless said otherwise, and all trained by
-`sirenlib.fit`: shuffled batches, Adam, a cosine down to zero. So one loop serves all of
-them, and they differ in the network, the learning rate and the batch alone.
+`sirenlib.fit`: batches, Adam, a rate that falls to zero. So one loop serves all, and
+they differ in the network, the learning rate and the batch alone.
+
+Gaussian splats are not among them: the packages for them draw on a GPU, or, as
+splatthis 0.3.2, make drawings of a few thousand splats with a loop of their own.
 """
 
 import itertools
@@ -16,6 +19,7 @@ from siren_pytorch import SirenNet
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+import sirenlib
 from sirenlib import Signal, Siren
 
 
@@ -49,7 +53,7 @@ class FourierFeatures(nn.Module):
         self,
         out_features: int,
         sigma: float = 10.0,
-        frequencies: int = 128,
+        frequencies: int = 256,
         width: int = 256,
         generator: Generator | None = None,
     ):
@@ -153,12 +157,26 @@ class Finer(Siren):
 
 @dataclass(frozen=True)
 class Contender:
-    """A network for a signal, and what `sirenlib.fit` is told about it."""
+    """A network for a signal, where it is from, and what `sirenlib.fit` is told."""
 
     name: str
     make: Callable[[Signal, Generator], nn.Module]
-    lr: float
-    batch_size: int = 1024
+    paper: str = ""  # addresses
+    code: str = ""
+    lr: float | None = None  # None is what `sirenlib.fit` takes by itself
+    batch_size: int | None = None
+
+    @property
+    def options(self) -> dict:
+        return {"lr": self.lr, "batch_size": self.batch_size}
+
+
+def quilt(signal: Signal, generator: Generator) -> nn.Module:
+    return sirenlib.Quilt.for_signal(signal, generator=generator)
+
+
+def ours(signal: Signal, generator: Generator) -> nn.Module:
+    return Siren.for_signal(signal, generator=generator)
 
 
 def copied(signal: Signal, generator: Generator) -> nn.Module:
@@ -166,17 +184,10 @@ def copied(signal: Signal, generator: Generator) -> nn.Module:
     return Siren(2, 256, 3, signal.values.shape[1], generator=generator)
 
 
-def sines(
-    signal: Signal, generator: Generator, share: int, kind: type[Siren], init: str
-) -> nn.Module:
+def finer(signal: Signal, generator: Generator, share: float) -> nn.Module:
     """Its first omega_0 is that share of the picture's side."""
     omega_0, channels = max(signal.shape) / share, signal.values.shape[1]
-    options = {"first_omega_0": omega_0, "init": init, "generator": generator}
-    return kind(2, 256, 3, channels, **options)
-
-
-ours = partial(sines, kind=Siren, init="fast")
-finer = partial(sines, kind=Finer, init="official")
+    return Finer(2, 256, 3, channels, first_omega_0=omega_0, generator=generator)
 
 
 def siren_pytorch(signal: Signal, generator: Generator, **options) -> nn.Module:
@@ -187,66 +198,114 @@ def siren_pytorch(signal: Signal, generator: Generator, **options) -> nn.Module:
 
 
 def siren_pytorch_by_the_book(
-    signal: Signal, generator: Generator, share: int
+    signal: Signal, generator: Generator, share: float
 ) -> nn.Module:
     """Hidden omega_0 30 instead of its 1, and a first one that fits the picture."""
     omega_0 = max(signal.shape) / share
     return siren_pytorch(signal, generator, w0=30.0, w0_initial=omega_0)
 
 
-def fourier_features(signal: Signal, generator: Generator) -> nn.Module:
+def fourier_features(
+    signal: Signal, generator: Generator, sigma: float, width: int
+) -> nn.Module:
     channels = signal.values.shape[1]
-    return FourierFeatures(channels, sigma=20.0, generator=generator)
+    return FourierFeatures(channels, sigma=sigma, width=width, generator=generator)
 
 
-def hash_grid(signal: Signal, generator: Generator) -> nn.Module:
-    """A level has a row of four numbers for every fourth pixel at most.
+def hash_grid(
+    signal: Signal,
+    generator: Generator,
+    rows: int = 4,
+    shape: tuple[int, int] = (8, 4),
+    width: int = 64,
+) -> nn.Module:
+    """A level has a row of its features for so many pixels at most.
 
-    So its tables hold about as many numbers as the color picture, and three times as
-    many as the gray one. With fewer of them it is slower.
+    Eight levels of four features and a row for four pixels: the tables hold about as
+    many numbers as the color picture, and three times as many as the gray one.
     """
     side, channels = max(signal.shape), signal.values.shape[1]
-    table_size = 2 ** int(math.log2(len(signal.coords) / 4))
-    return HashGrid(channels, side, table_size=table_size, generator=generator)
+    levels, features = shape
+    table_size = 2 ** int(math.log2(len(signal.coords) / rows))
+    return HashGrid(
+        channels,
+        side,
+        levels=levels,
+        features=features,
+        table_size=table_size,
+        width=width,
+        generator=generator,
+    )
 
 
-# Ours comes first. It was tuned far more than the others (chapter 8), on pictures like
-# these. Of each other the settings in its comment were tried, once each in fits of 4 to
-# 6 epochs, and the best is here.
+SIREN = "https://arxiv.org/abs/2006.09661", "https://github.com/vsitzmann/siren"
+PACKAGE = SIREN[0], "https://github.com/lucidrains/siren-pytorch"
+FOURIER = (
+    "https://arxiv.org/abs/2006.10739",
+    "https://github.com/tancik/fourier-feature-networks",
+)
+HASHED = "https://arxiv.org/abs/2201.05989", "https://github.com/NVlabs/tiny-cuda-nn"
+FINER = "https://arxiv.org/abs/2312.02434", "https://github.com/liuzhen0212/FINER"
+
+# Ours come first, with what the library takes by itself. Of each other, `tune.py` has
+# tried the settings in its comment, two seeds each in gray and one in color, and the
+# best is here.
 GRAY = [
-    Contender("sirenlib.fit", partial(ours, share=3), lr=5e-4),
-    # lr 5e-4 and 1e-3, where it falls apart.
+    Contender("quilt", quilt),
+    Contender("sirenlib.fit", ours, *SIREN),
+    # First omega_0 of N/2, N/3 and N/4; lr 3e-4, 5e-4 and 1e-3; batches of 512, 1024
+    # and 2048.
     Contender(
         "siren-pytorch, our recipe",
-        partial(siren_pytorch_by_the_book, share=3),
+        partial(siren_pytorch_by_the_book, share=2),
+        *PACKAGE,
         lr=5e-4,
+        batch_size=1024,
     ),
-    # lr 5e-4, 1e-3, 2e-3 and 4e-3; sigma 10, 20, 30 and 40.
-    Contender("Fourier features", fourier_features, lr=2e-3),
-    # lr 5e-3, 1e-2 and 2e-2; batches of 512, 1024 and 4096; 16 levels of 2 features.
-    Contender("hash grid", hash_grid, lr=2e-2),
-    # First omega_0 of 30, N/4 and N/3.
-    Contender("FINER", partial(finer, share=4), lr=5e-4),
+    # Sigma 10, 20, 25, 30 and 40; lr 1e-3, 2e-3 and 4e-3; widths of 128, 160, 208 and
+    # 256; batches of 512, 1024 and 2048.
+    Contender(
+        "Fourier features",
+        partial(fourier_features, sigma=20.0, width=160),
+        *FOURIER,
+        lr=4e-3,
+        batch_size=512,
+    ),
+    # lr 1e-2, 2e-2 and 4e-2; batches of 512, 1024, 2048 and 4096; a row for 2, 3, 4 and
+    # 8 pixels; 12 and 16 levels of 2 features; widths of 16, 32 and 64; the Adam of its
+    # authors. With a row for 2 pixels it is better still, with 1.8 times the parameters
+    # of the single network.
+    Contender(
+        "hash grid", partial(hash_grid, width=32), *HASHED, lr=2e-2, batch_size=1024
+    ),
+    # First omega_0 of N/2, N/3, N/4 and N/8; lr 3e-4, 5e-4 and 1e-3; batches of 512,
+    # 1024 and 2048.
+    Contender("FINER", partial(finer, share=4), *FINER, lr=3e-4, batch_size=512),
 ]
 
 # Four times as many steps to an epoch as in gray.
 COLOR = [
-    # lr 3e-4 and 5e-4, and 1e-3 for larger batches; first omega_0 from N/9 to N/3.
-    # With lr 5e-4 a fit of 24 epochs fell back to the blank page, 10.2 dB.
-    Contender("sirenlib.fit", partial(ours, share=4), lr=3e-4),
-    # As ours.
+    *GRAY[:2],
+    # lr 1e-3 and 2e-3, sigma 20 and 30 with 128 frequencies; the width is that of gray.
     Contender(
-        "siren-pytorch, our recipe",
-        partial(siren_pytorch_by_the_book, share=4),
-        lr=3e-4,
+        "Fourier features",
+        partial(fourier_features, sigma=20.0, width=160),
+        *FOURIER,
+        lr=2e-3,
+        batch_size=1024,
     ),
-    # lr 1e-3 and 2e-3; sigma 20 and 30.
-    Contender("Fourier features", fourier_features, lr=2e-3),
-    # lr 1e-2 and 2e-2; fewer rows.
-    Contender("hash grid", hash_grid, lr=1e-2),
+    # lr 1e-2, 2e-2 and 4e-2; batches of 512, 1024, 2048 and 4096; a row for 2, 4 and 8
+    # pixels; widths of 32 and 64.
+    Contender("hash grid", hash_grid, *HASHED, lr=2e-2, batch_size=1024),
     # First omega_0 of N/8 and N/4.
-    Contender("FINER", partial(finer, share=8), lr=3e-4),
+    Contender("FINER", partial(finer, share=8), *FINER, lr=3e-4, batch_size=1024),
 ]
 
 # Trained as the tutorials do: every pixel in every step, Adam at 1e-4.
-REFERENCES = {"copied recipe": copied, "siren-pytorch 0.1.7": siren_pytorch}
+REFERENCES = {
+    one.name: one
+    for one in (
+        Contender("copied recipe", copied, *SIREN),
+        Contender("siren-pytorch 0.1.7", siren_pytorch, *PACKAGE),
+    )
+}

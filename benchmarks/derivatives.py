@@ -7,11 +7,10 @@ rounds; the peak of the memory is measured in a process of its own for each.
     python benchmarks/derivatives.py [--device cuda] [--rounds 5]
 """
 
-import argparse
 import statistics
 
 import torch
-from provenance import write_record
+from provenance import begin, command_line, write_record
 from timing import in_own_process, peak_megabytes, seconds
 
 import sirenlib
@@ -50,15 +49,14 @@ def peak(job: str, method: str, device: torch.device) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu")
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peak", nargs=2, metavar=("JOB", "METHOD"))
     arguments = parser.parse_args()
-    device = sirenlib.resolve_device(arguments.device)
     if arguments.peak:
-        print(peak(*arguments.peak, device))
+        print(peak(*arguments.peak, sirenlib.resolve_device(arguments.device)))
         return
+    device = begin(arguments)
     asked = [__file__, f"--device={device}", "--peak"]
     # First, while this process is small.
     peaks = {(j, m): in_own_process(*asked, j, m) for j in JOBS for m in METHODS}
@@ -82,7 +80,7 @@ def main() -> None:
             rows.append(row)
             print(row, flush=True)
     what = f"2-256x4-1, {SIZE}x{SIZE} evaluated in chunks; a step has {BATCH} points"
-    write_record(NAME, {"what": what, "rows": rows}, device)
+    write_record(NAME, {"what": what, "rows": rows}, device, arguments.draft)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ step. Chapter 8 shows the record beside the shorter run that its reader makes.
     python benchmarks/full_run.py [--device cuda]
 """
 
-import argparse
-
 import matplotlib
 import torch
-from provenance import RESULTS, provenance, write_result
+from provenance import RESULTS, begin, command_line, provenance, write_result
 
 import sirenlib
 from sirenlib import figures
@@ -24,9 +22,8 @@ STAGES = (0, 20, 100, 500, 2500)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu")
-    device = sirenlib.resolve_device(parser.parse_args().device)
+    options = command_line(__doc__).parse_args()
+    device = begin(options)
 
     signal = sirenlib.cameraman(SIZE).to(device)
     generator = torch.Generator().manual_seed(0)
@@ -48,7 +45,6 @@ def main() -> None:
         loss.backward()
         optimizer.step()
 
-    draw(model, signal, stages)
     record = {
         "what": "cameraman 128x128, 2-256x4-1, official start, Adam 1e-4, full batch",
         "steps": STEPS,
@@ -57,9 +53,10 @@ def main() -> None:
             "step": history.step,
             "psnr": [round(value, 3) for value in history.psnr],
         },
-        "provenance": provenance(device),
     }
-    write_result(NAME, record)
+    if not options.draft:
+        draw(model, signal, stages)
+        write_result(NAME, record | {"provenance": provenance(device)})
     print(f"{record['final_psnr']} dB after {STEPS} steps")
 
 

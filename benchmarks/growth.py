@@ -5,15 +5,20 @@ A pass is every pixel once: forward, backward and Adam. Two ways to run it: as
 picture at once. Each configuration has a process of its own, whose peak of memory is
 its own too. The values of the picture are random: they change neither.
 
+The quilt has more tiles for more pixels, so its rows are whole fits: the seconds and
+the quality on mosaics of photographs, where a pixel is as hard at every size.
+
     python benchmarks/growth.py [--device cuda] [--repeats 3]
 """
 
-import argparse
 import json
 import statistics
+from functools import partial
 
+import numpy as np
+import skimage
 import torch
-from provenance import write_record
+from provenance import begin, command_line, write_record
 from steps import digits, fit_pass, flop_a_pass, new_model
 from timing import in_own_process, peak_megabytes, runs_for, seconds
 
@@ -25,14 +30,17 @@ SIDES = (64, 128, 256, 512, 1024, 2048)
 LARGEST_WHOLE = 512  # pixels a side that are computed at once
 WIDTHS = (64, 128, 256, 512, 1024)
 TOO_LONG = 20  # seconds; such a pass is measured once
+EPOCHS, PIECE = 6, 32  # of the quilt; pixels a side of a piece of its mosaic
+PHOTOGRAPHS = ("astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass")
 
 
 def configurations() -> list[dict]:
-    """What is measured: pixels a side, width, and whether all pixels at once."""
+    """What is measured: pixels a side, width, and how a pass or a fit is made."""
     chunks = [{"side": side, "width": WIDTH, "way": "chunks"} for side in SIDES]
     whole = [one | {"way": "whole"} for one in chunks if one["side"] <= LARGEST_WHOLE]
     widths = [{"side": SIDE, "width": width, "way": "chunks"} for width in WIDTHS]
-    return chunks + whole + [one for one in widths if one not in chunks]
+    quilts = [{"side": side, "width": None, "way": "quilt"} for side in SIDES]
+    return chunks + whole + [one for one in widths if one not in chunks] + quilts
 
 
 def noise(side: int, device: torch.device) -> Signal:
@@ -43,6 +51,54 @@ def noise(side: int, device: torch.device) -> Signal:
         for columns in (2, 1)
     )
     return Signal(coords.mul_(2).sub_(1), values, (side, side))
+
+
+def mosaic(side: int) -> Signal:
+    """A gray picture of pieces of photographs, drawn from all of them alike.
+
+    Their edges lie in the middle of the quilt's tiles, where they help no one.
+    """
+    pieces = []
+    for name in PHOTOGRAPHS:
+        photograph = getattr(skimage.data, name)()
+        if photograph.ndim == 3:
+            photograph = skimage.color.rgb2gray(photograph)
+        photograph = skimage.util.img_as_float32(photograph)
+        rows, columns = (length // PIECE for length in photograph.shape)
+        cut = photograph[: rows * PIECE, : columns * PIECE]
+        cut = cut.reshape(rows, PIECE, columns, PIECE).swapaxes(1, 2)
+        pieces.append(cut.reshape(-1, PIECE, PIECE))
+    a_side, random = side // PIECE, np.random.default_rng(0)
+    rows = []
+    for _ in range(a_side):
+        chosen = random.integers(len(pieces), size=a_side)
+        rows.append(np.hstack([random.choice(pieces[n]) for n in chosen]))
+    return sirenlib.image_signal(np.roll(np.vstack(rows), PIECE // 2, (0, 1)))
+
+
+def measure_quilt(side: int, device: torch.device, epochs: int = EPOCHS) -> dict:
+    """One whole fit, and the peak of its memory beside the picture."""
+    sizes = {"warm": mosaic(PIECE).to(device), "measured": mosaic(side).to(device)}
+    kept = {}
+
+    def whole(size: str) -> None:
+        generator = torch.Generator().manual_seed(0)
+        quilt = sirenlib.Quilt.for_signal(sizes[size], generator=generator).to(device)
+        run = partial(sirenlib.fit, quilt, sizes[size], epochs=epochs)
+        kept["seconds"] = seconds(partial(run, generator=generator), device)
+        kept["model"] = quilt
+
+    whole("warm")  # loads what is loaded on first use
+    peak = peak_megabytes(partial(whole, "measured"), device)
+    psnr = sirenlib.signal_psnr(kept["model"], sizes["measured"])
+    return {
+        "points": side**2,
+        "parameters": sum(w.numel() for w in kept["model"].parameters()),
+        "epochs": epochs,
+        "seconds": kept["seconds"],
+        "psnr": psnr,
+        "peak_megabytes": round(peak, 1),
+    }
 
 
 def recipe(side: int, way: str) -> dict:
@@ -81,25 +137,27 @@ def measure(side: int, width: int, way: str, device: torch.device, repeats: int)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu")
+    parser = command_line(__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--one", nargs=3, metavar=("SIDE", "WIDTH", "WAY"))
+    parser.add_argument("--one", type=json.loads, help="a configuration, as JSON")
     options = parser.parse_args()
-    device = sirenlib.resolve_device(options.device)
     if options.one:
-        side, width, way = options.one
-        row = measure(int(side), int(width), way, device, options.repeats)
+        device = sirenlib.resolve_device(options.device)
+        if options.one["way"] == "quilt":
+            row = measure_quilt(options.one["side"], device)
+        else:
+            row = measure(**options.one, device=device, repeats=options.repeats)
         print(json.dumps(row))
         return
+    device = begin(options)
     rows = []
     for one in configurations():
         asked = [f"--device={device}", f"--repeats={options.repeats}", "--one"]
-        found = in_own_process(__file__, *asked, *map(str, one.values()))
+        found = in_own_process(__file__, *asked, json.dumps(one))
         rows.append(one | found)
         print(rows[-1], flush=True)
     what = "passes over squares of noise, 2-WIDTHx4-1, Adam"
-    write_record(NAME, {"what": what, "rows": rows}, device)
+    write_record(NAME, {"what": what, "rows": rows}, device, options.draft)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ large copy. The fastest turn counts there, and the median for a rung.
     python benchmarks/steps.py [--device cuda] [--rounds 5]
 """
 
-import argparse
 import functools
 import statistics
 from collections.abc import Callable
 
 import skimage
 import torch
-from provenance import write_record
+from provenance import begin, command_line, write_record
 from timing import runs_for, seconds
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -28,7 +27,7 @@ from torch.utils._pytree import tree_leaves
 
 import sirenlib
 from sirenlib import Signal, Siren
-from sirenlib.evaluation import chunk_of
+from sirenlib.evaluation import chunk_on
 from sirenlib.steps import Recipe, Stepper, products_in
 
 NAME, WIDTH = "steps", 256
@@ -47,7 +46,7 @@ DTYPES = {
 
 def rungs(points: int, device: torch.device) -> dict[str, dict]:
     """What `sirenlib.fit` is told, by the name of the rung."""
-    chunk, cuda = chunk_of(device), device.type == "cuda"
+    chunk, cuda = chunk_on(device), device.type == "cuda"
     plain = {"batch_size": points, "chunk_size": None}
     plain |= {"precision": "float32", "engine": "eager"}
     found = {"fit, one chunk": plain | {"chunk_size": points}}
@@ -170,7 +169,7 @@ def copy(elements: int, device: torch.device) -> Callable[[], None]:
 
 def roofs(device: torch.device) -> dict[str, tuple[Callable[[], None], int]]:
     """By name the work, and how much of it: operations, or bytes."""
-    rows, cuda = chunk_of(device), device.type == "cuda"
+    rows, cuda = chunk_on(device), device.type == "cuda"
     names = [name for name in DTYPES if cuda or name != "tf32"]
     flop = 2 * rows * WIDTH**2
     found = {name: (product(rows, name, device), flop) for name in names}
@@ -203,7 +202,7 @@ def measure(signal: Signal, rounds: int) -> dict:
         "points": points,
         "flop": flop,
         "roofs": {
-            "rows": chunk_of(device),
+            "rows": chunk_on(device),
             "flop_per_second": {name: digits(value) for name, value in top.items()},
             "bytes_per_second": bandwidth,
         },
@@ -272,17 +271,16 @@ def digits(number: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu")
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    device = sirenlib.resolve_device(options.device)
+    device = begin(options)
     what, signal = "cameraman 256x256, 2-256x4-1", sirenlib.cameraman(256)
     if device.type == "cuda":
         what = "astronaut 512x512, 2-256x4-3"
         signal = sirenlib.image_signal(skimage.data.astronaut())
     record = measure(signal.to(device), options.rounds)
-    write_record(NAME, {"what": what, **record}, device)
+    write_record(NAME, {"what": what, **record}, device, options.draft)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from .fitting import default_recipe
 from .signals import LARGEST
 from .steps import CHOICES
 
+Network = Quilt | Siren
 NETWORKS = {"quilt": Quilt, "siren": Siren}
 # What PyTorch says on a CPU, on Linux and on Windows, in a plain RuntimeError.
 NO_MEMORY = ("can't allocate memory", "not enough memory")
@@ -176,7 +177,7 @@ def fit_photo(options: argparse.Namespace) -> int | None:
     return 130 if history.interrupted else 0
 
 
-def _named(model: Quilt | Siren) -> str:
+def _named(model: Network) -> str:
     """The network in a few words."""
     width = f"width {model.hidden_features}"
     if isinstance(model, Siren):
@@ -212,7 +213,7 @@ def _device(options: argparse.Namespace) -> torch.device:
     return default_device()
 
 
-def _write(folder: Path, model: Quilt | Siren, signal: Signal, history: History) -> None:
+def _write(folder: Path, model: Network, signal: Signal, history: History) -> None:
     import matplotlib
 
     matplotlib.use("Agg")

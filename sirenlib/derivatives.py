@@ -193,8 +193,8 @@ def _through_sine(z: Tensor, slopes: Tensor, curvature: Tensor) -> tuple[Tensor,
 def _require_sines(model: nn.Module, coords: Tensor) -> None:
     if not isinstance(model, Siren | Quilt):
         raise ValueError(
-            f"forward_laplacian() takes a Siren or a Quilt, not {type(model).__name__}: "
-            "use gradient and laplace for other networks"
+            "forward_laplacian() takes a Siren or a Quilt, not "
+            f"{type(model).__name__}: use gradient and laplace for other networks"
         )
     if coords.ndim != 2 or coords.shape[1] != model.in_features:
         raise ValueError(

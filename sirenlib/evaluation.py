@@ -21,14 +21,15 @@ PROBES = 16
 Window = tuple[tuple[float, float], ...]
 
 
-def chunk_of(model: nn.Module) -> int:
-    """Points that are computed at a time: what a CPU's caches hold, more on a GPU.
+def chunk_on(device: torch.device) -> int:
+    """Points that are computed at a time: what a CPU's caches hold, more on a GPU."""
+    return 4096 if device.type == "cpu" else 2**18
 
-    In a `Quilt` they are shared out among its tiles.
-    """
-    if place_of(model)[0].type != "cpu":
-        return 2**18
-    return 2**15 if isinstance(model, Quilt) else 4096
+
+def chunk_of(model: nn.Module) -> int:
+    """The same for a model; the tiles of a `Quilt` share more points among them."""
+    chunk = chunk_on(place_of(model)[0])
+    return max(chunk, 2**15) if isinstance(model, Quilt) else chunk
 
 
 def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
@@ -95,8 +96,9 @@ def alike(found: Tensor, expected: Tensor) -> bool:
 def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Value, gradient and Laplacian at many points.
 
-    A `Siren` or a `Quilt` is evaluated by `forward_laplacian`, any other network by autograd. With
-    several outputs the gradient and the Laplacian are those of their mean.
+    A `Siren` or a `Quilt` is evaluated by `forward_laplacian`, any other network by
+    autograd. With several outputs the gradient and the Laplacian are those of their
+    mean.
 
     Shape:
         - coords: ``(N, d)``, on any device
@@ -186,8 +188,7 @@ def rendered_rows(
     for name, side in (("height", height), ("width", width)):
         if whole_number(name, side, 1) > LARGEST:
             raise ValueError(f"{name} must be at most {LARGEST}, not {side}")
-    device, dtype = place_of(model)
-    dtype = torch.promote_types(dtype, torch.float32)
+    dtype = torch.promote_types(place_of(model)[1], torch.float32)
     down, right = (
         torch.linspace(first, last, count, dtype=dtype)
         for (first, last), count in zip(window, (height, width), strict=True)

@@ -42,8 +42,8 @@ def save(model: Siren | Quilt, path: str | Path, signal: Signal) -> None:
     The file appears whole or not at all. It holds weights and numbers, no code.
 
     Raises:
-        ValueError: the model is no `Siren` and no `Quilt`, or it computes no longer what its
-            arguments and weights make.
+        ValueError: the model is no `Siren` and no `Quilt`, or it computes no longer
+            what its arguments and weights make.
         OSError: the file cannot be written.
     """
     kind = next((name for name, each in KINDS.items() if isinstance(model, each)), None)

@@ -80,13 +80,14 @@ def fit(
     batch to batch. So it is spread evenly, and no part of a picture is left to chance.
     Other points are shuffled.
 
-    The work is done on the device of the model. The signal is moved there once. Beyond the signal itself it takes memory for one chunk and for the
-    order of an epoch, 4 bytes a point; while the next order is drawn, 8 on a CPU, and
-    more on CUDA, which sorts. Ctrl-C stops the fit and keeps what has
-    been learned so far.
+    The work is done on the device of the model. The signal is moved there once. Beyond
+    the signal itself it takes memory for one chunk and for the order of an epoch,
+    4 bytes a point; while the next order is drawn, 8, and of shuffled points on CUDA
+    more. Ctrl-C stops the fit and keeps what has been learned so far.
 
     Args:
-        model: maps ``(batch, d)`` to ``(batch, c)``; a `Siren` or any other network.
+        model: maps ``(batch, d)`` to ``(batch, c)``; a `Siren`, a `Quilt` or any other
+            network.
         epochs: passes over the signal.
         batch_size: points a step; the number of points makes every step a full pass.
             None is that of `default_recipe`.

@@ -107,8 +107,8 @@ class Places(NamedTuple):
     tile: Tensor
     local: Tensor
     share: Tensor
-    slope: Tensor | None
-    bend: Tensor | None
+    slope: Tensor | None = None
+    bend: Tensor | None = None
 
 
 class Table(NamedTuple):
@@ -236,9 +236,8 @@ class Quilt(nn.Module):
         generator: Generator | None = None,
     ) -> "Quilt":
         """A quilt for a signal: tiles of about 1024 samples, 32 by 32 in a picture, and
-        a first omega_0 of three times what `suggest_omega_0` says for one network:
-        with one hidden layer three times as much is as smooth between the samples.
-        On a CPU; ``.to(device)`` moves it.
+        for each a first omega_0 by the rule of `suggest_omega_0`. On a CPU;
+        ``.to(device)`` moves it.
 
         Source: chapter 12.
         """
@@ -254,10 +253,15 @@ class Quilt(nn.Module):
             hidden_features,
             hidden_layers,
             signal.values.shape[1],
-            first_omega_0=3 * suggest_omega_0(seen),
+            first_omega_0=suggest_omega_0(seen, hidden_layers),
             window=window,
             generator=generator,
         )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the weights."""
+        return self.net[0].linear.weight.dtype
 
     def forward(self, coords: Tensor, room: int | None = None) -> Tensor:
         """The values at those points.
@@ -279,7 +283,8 @@ class Quilt(nn.Module):
         return values.view(*coords.shape[:-1], -1)
 
     def flattened(self, coords: Tensor) -> Tensor:
-        """``(N, d)``, in the precision of the weights.
+        """``(N, d)``, in the precision of the weights, and in 32 bits at least, as the
+        numbers of the tiles need it.
 
         Raises:
             ValueError: the last axis has not d coordinates.
@@ -289,7 +294,8 @@ class Quilt(nn.Module):
                 f"coords have shape {tuple(coords.shape)}: their last axis must have "
                 f"{self.in_features} components, one for each axis of the tiles"
             )
-        return coords.reshape(-1, self.in_features).to(self.net[0].linear.weight.dtype)
+        dtype = torch.promote_types(self.dtype, torch.float32)
+        return coords.reshape(-1, self.in_features).to(dtype)
 
     def places(self, coords: Tensor, derivatives: bool = False) -> Places:
         """The tiles of each point of ``(N, d)``, and its place in them."""
@@ -301,9 +307,9 @@ class Quilt(nn.Module):
         step = t * t * t * (10 + t * (6 * t - 15)) * axes.has_seam
         share = _combined(torch.stack([1 - step, step], -1))  # (N, k, d)
         half = (1 + self.overlap) / 2
-        local = torch.stack([beyond / half + 0.5 / half, beyond / half - 0.5 / half], -1)
+        local = torch.stack([(beyond + 0.5) / half, (beyond - 0.5) / half], -1)
         tile = ((seam - 1) * axes.strides).sum(-1, keepdim=True) + axes.offsets
-        slope = bend = None
+        found = [_combined(local), share.prod(-1)]
         if derivatives:
             scale = axes.per_unit / self.overlap * axes.has_seam
             first = 30 * scale * (t * (1 - t)) ** 2
@@ -313,14 +319,14 @@ class Quilt(nn.Module):
             d = range(self.in_features)
             others = [share[..., [j for j in d if j != i]].prod(-1) for i in d]
             others = torch.stack(others, -1)
-            slope, bend = first * others, (second * others).sum(-1)
-        return Places(tile.long(), _combined(local), share.prod(-1), slope, bend)
+            found += [first * others, (second * others).sum(-1)]
+        return Places(tile.long(), *(each.to(self.dtype) for each in found))
 
     def scale(self, coords: Tensor) -> Tensor:
         """``(d,)``: how far a tile's own coordinates go for one unit of coords."""
         flat = self.flattened(coords)
         axes = _axes(self.tiles, self.window, flat.device, flat.dtype)
-        return axes.per_unit / ((1 + self.overlap) / 2)
+        return (axes.per_unit / ((1 + self.overlap) / 2)).to(self.dtype)
 
     @torch.no_grad()
     def table(self, places: Places, room: int | None = None) -> Table:
@@ -376,46 +382,6 @@ class Quilt(nn.Module):
 
     def extra_repr(self) -> str:
         return f"tiles={self.tiles}, overlap={self.overlap:g}, init={self.init!r}"
-
-
-class _Axes(NamedTuple):
-    """Constants of `Quilt.places`, one number an axis, or k rows of them."""
-
-    first: Tensor
-    per_unit: Tensor
-    one: Tensor
-    last_seam: Tensor
-    has_seam: Tensor
-    strides: Tensor
-    axis: Tensor
-    sides: Tensor
-    offsets: Tensor
-
-
-@functools.lru_cache(maxsize=16)
-def _axes(
-    tiles: tuple[int, ...], window: tuple, device: torch.device, dtype: torch.dtype
-) -> _Axes:
-    """Made once, since a recorded step cannot bring numbers to the device."""
-    with torch.inference_mode(False):
-        sides = itertools.product(*([0, 1] if n > 1 else [0] for n in tiles))
-        sides = torch.tensor(list(sides), device=device)  # (k, d)
-        strides = [math.prod(tiles[i + 1 :]) for i in range(len(tiles))]
-        strides = torch.tensor(strides, device=device)
-        row = partial(torch.tensor, dtype=dtype, device=device)
-        return _Axes(
-            first=row([first for first, _ in window]),
-            per_unit=row(
-                [n / (last - first) for n, (first, last) in zip(tiles, window, strict=True)]
-            ),
-            one=row([1.0] * len(tiles)),
-            last_seam=row([max(1.0, n - 1) for n in tiles]),
-            has_seam=row([float(n > 1) for n in tiles]),
-            strides=strides,
-            axis=torch.arange(len(tiles), device=device).expand(sides.shape),
-            sides=sides,
-            offsets=(sides * strides).sum(-1),
-        )
 
 
 def _combined(sides: Tensor) -> Tensor:
@@ -478,5 +444,7 @@ def _window(window: Window, tiles: tuple[int, ...]) -> tuple:
             "give the first and the last coordinate of each axis"
         )
     if any(first == last or not math.isfinite(last - first) for first, last in pairs):
-        raise ValueError(f"window {pairs} must hold two different finite numbers a pair")
+        raise ValueError(
+            f"window {pairs} must hold two different finite numbers a pair"
+        )
     return pairs

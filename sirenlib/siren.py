@@ -226,7 +226,7 @@ class Siren(nn.Module):
             hidden_features,
             hidden_layers,
             signal.values.shape[1],
-            first_omega_0=suggest_omega_0(signal),
+            first_omega_0=suggest_omega_0(signal, hidden_layers),
             init=init,
             generator=generator,
         )

@@ -294,7 +294,11 @@ def test_forward_pass_runs_on_every_device(device):
 @pytest.mark.parametrize(
     ("model", "coords", "message"),
     [
-        (torch.nn.Linear(2, 1), torch.rand(3, 2), "takes a Siren or a Quilt, not Linear"),
+        (
+            torch.nn.Linear(2, 1),
+            torch.rand(3, 2),
+            "a Siren or a Quilt, not Linear",
+        ),
         (Siren(2, 4, 0, 1), torch.rand(3, 3), r"they must be \(N, 2\)"),
         (Siren(2, 4, 0, 1), torch.rand(2), r"they must be \(N, 2\)"),
     ],

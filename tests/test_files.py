@@ -587,9 +587,7 @@ class Watched(nn.Module):
 def test_render_works_in_chunks(shape):
     model = Watched()
     render(model, *shape)
-    assert max(model.calls) <= chunk_of(model) and sum(
-        model.calls
-    ) == math.prod(shape)
+    assert max(model.calls) <= chunk_of(model) and sum(model.calls) == math.prod(shape)
 
 
 def test_chunks_do_not_move_the_rows():

@@ -585,7 +585,7 @@ def test_network_for_a_signal_has_its_dimensions(d, channels):
     values = torch.rand(len(coords), channels, generator=seeded())
     signal = Signal(coords, values, shape)
     model = Siren.for_signal(signal, 12, 2, generator=seeded(3))
-    omega_0 = suggest_omega_0(signal)
+    omega_0 = suggest_omega_0(signal, 2)
     other = Siren(
         d, 12, 2, channels, first_omega_0=omega_0, init="fast", generator=seeded(3)
     )

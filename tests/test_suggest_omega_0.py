@@ -7,7 +7,14 @@ import pytest
 import torch
 from skimage import data
 
-from sirenlib import Signal, coordinate_grid, image_signal, suggest_omega_0
+from sirenlib import (
+    Signal,
+    Siren,
+    cameraman,
+    coordinate_grid,
+    image_signal,
+    suggest_omega_0,
+)
 
 
 def seeded(seed=0):
@@ -153,3 +160,14 @@ def test_subset_keeps_the_weights():
     signal = Signal(plain.coords, plain.values, (6, 5), (-2, 3), counts)
     part = signal.subset(torch.tensor([7, 3]))
     assert part.weights.tolist() == [[8], [4]] and part.value_range == (-2, 3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "times"), [(0, 3), (1, 3), (2, 1.5), (3, 1), (4, 1), (9, 1)]
+)
+def test_fewer_hidden_layers_may_have_more(layers, times):
+    signal = cameraman(64)
+    found = suggest_omega_0(signal, layers) / suggest_omega_0(signal)
+    assert found == pytest.approx(times)
+    model = Siren.for_signal(signal, 8, layers)
+    assert model.first_omega_0 == suggest_omega_0(signal, layers)

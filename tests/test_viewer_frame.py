@@ -39,6 +39,13 @@ def states(model) -> dict:
     return {0: halved, 10: model.state_dict()}
 
 
+def quilts() -> dict:
+    """Two settings."""
+    generator = torch.Generator().manual_seed(0)
+    model = sirenlib.Quilt((2, 2), 8, 1, 1, generator=generator)
+    return dict.fromkeys([(2, 0.125, 1), (4, 0.125, 1)], model)
+
+
 SMALL = sirenlib.cameraman(16)
 BLACK = png(np.zeros((1, 1), np.uint8))
 SCRIPTS = {
@@ -55,6 +62,7 @@ VIEWERS = {
         network(), states(network()), SMALL, alt=alt
     ),
     "folding": lambda alt: viewer.explore_folding(alt=alt),
+    "quilt": lambda alt: viewer.explore_quilt(quilts(), SMALL, alt=alt),
     "training": lambda alt: viewer.train_here(SMALL, alt=alt),
     "activations": lambda alt: viewer.explore_activations(depth=2, alt=alt),
 }

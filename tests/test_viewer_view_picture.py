@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import math
 
 import browser
@@ -13,6 +14,8 @@ from browser import pixels, run, show, watched
 from PIL import Image
 
 import sirenlib
+from sirenlib.derivatives import jacobian, laplace
+from sirenlib.quilt import Quilt
 from sirenlib.signals import grid_between
 from sirenlib.viewer import view_picture
 from sirenlib.viewer.frame import color_tables
@@ -58,7 +61,7 @@ def small():
 
 def in_64_bits(model):
     """The same network in double precision."""
-    wide = sirenlib.Siren(**model.architecture()).double()
+    wide = type(model)(**model.architecture()).double()
     wide.load_state_dict(model.state_dict())
     return wide.requires_grad_(False)
 
@@ -107,14 +110,17 @@ def exact_numbers(model, view) -> np.ndarray:
     row, column, rows, columns = view
     middles = (torch.arange(COUNT).double() + 0.5) / COUNT - 0.5
     coords = torch.cartesian_prod(row + rows * middles, column + columns * middles)
-    value, slopes, laplacian = sirenlib.forward_laplacian(in_64_bits(model), coords)
-    return torch.stack([value, *slopes.unbind(-1), laplacian]).numpy()
+    coords.requires_grad_()
+    value = in_64_bits(model)(coords)
+    laplacian = torch.cat([laplace(each, coords) for each in value.split(1, 1)], 1)
+    fields = [value, *jacobian(value, coords).unbind(-1), laplacian]
+    return torch.stack(fields).detach().numpy()
 
 
-def shader_errors(page, model, view=WHOLE) -> np.ndarray:
+def shader_errors(page, model, view=WHOLE, whole=WHOLE) -> np.ndarray:
     """The largest error of each field, relative to its largest value in the picture."""
     off = np.abs(shader_numbers(page, model, view) - exact_numbers(model, view))
-    largest = np.abs(exact_numbers(model, WHOLE)).max(axis=(1, 2))
+    largest = np.abs(exact_numbers(model, whole)).max(axis=(1, 2))
     errors = off.max(axis=(1, 2)) / largest
     print({name: f"{error:.1e}" for name, error in zip(FIELDS, errors, strict=True)})
     return errors
@@ -146,16 +152,83 @@ def test_shader_in_a_deep_zoom(page, trained, zoom):
     assert max(shader_errors(page, trained, [0.3, -0.2, 2 / zoom, 2 / zoom])) < BOUND
 
 
+def replace(monkeypatch, right: str, wrong: str) -> None:
+    """Change the scripts of pages from now on."""
+    joined = browser.joined
+    assert right in joined("view_picture")
+    monkeypatch.setattr(
+        browser, "joined", lambda *names: joined(*names).replace(right, wrong)
+    )
+
+
 def test_the_built_in_sine_would_not_do(page, trained, monkeypatch):
     """Why the shader brings its own, and that these tests would notice."""
     head = "vec2 sineAndCosine(float coarse, float fine) {"
     built_in = f"{head} return vec2(sin(coarse + fine), cos(coarse + fine));"
-    joined = browser.joined
-    assert head in joined("view_picture")
-    monkeypatch.setattr(
-        browser, "joined", lambda *names: joined(*names).replace(head, built_in)
-    )
+    replace(monkeypatch, head, built_in)
     assert max(shader_errors(page, trained)) > 50 * BOUND
+
+
+WINDOW = ((0.5, 2.0), (3.0, -1.0))  # of the quilts; the columns descend
+INSIDE = [1.25, 1.0, 1.5, -4.0]  # the view that shows it whole
+
+
+def quilt(tiles, outputs=1, overlap=0.125, hidden_features=14):
+    settings = {"overlap": overlap, "window": WINDOW, "generator": seeded()}
+    return Quilt(tiles, hidden_features, 1, outputs, **settings)
+
+
+@pytest.mark.parametrize("tiles", [(1, 1), (3, 5), (1, 4)])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize(
+    "view",
+    [INSIDE, [1.6, 0.4, 2.5, -6.5], [2.2, -2.0, 0.3, 0.5]],
+    ids=["whole", "beyond the window", "outside"],
+)
+def test_shader_of_a_quilt(page, tiles, outputs, view):
+    assert max(shader_errors(page, quilt(tiles, outputs), view, INSIDE)) < BOUND
+
+
+@pytest.mark.parametrize("overlap", [0.02, 1.0])
+def test_shader_of_narrow_and_of_wide_seams(page, overlap):
+    assert max(shader_errors(page, quilt((3, 5), 1, overlap), INSIDE, INSIDE)) < BOUND
+
+
+CROSSING = (
+    1.0,
+    0.6,
+)  # of the seams behind tile 0 along the rows, tile 2 along the columns
+
+
+@pytest.mark.parametrize("zoom", [30, 1e3, 1e6])
+@pytest.mark.parametrize("place", [CROSSING, (1.6, 0.9)], ids=["seams", "a tile"])
+def test_shader_of_a_quilt_in_a_deep_zoom(page, zoom, place):
+    view = [*place, 1.5 / zoom, -4.0 / zoom]
+    assert max(shader_errors(page, quilt((3, 5)), view, INSIDE)) < BOUND
+
+
+def test_shader_of_many_tiles(page):
+    """Their weights, and their first layers, fill many rows of the textures."""
+    model = quilt((24, 20), hidden_features=30)
+    assert max(shader_errors(page, model, INSIDE, INSIDE)) < BOUND
+    few = [1.3, 0.2, 0.15, -0.5]
+    assert max(shader_errors(page, model, few, INSIDE)) < BOUND
+
+
+@pytest.mark.parametrize(
+    "term, wrong",
+    [
+        ("+ 2.0 * dot(slopes, found.yz)", ""),
+        ("(y.z * x.x + y.x * x.z) * found.x", "0.0"),
+        ("slopes * found.x,", "0.0, 0.0,"),
+        ("tile.x * COUNTS.y + tile.y", "tile.y * COUNTS.x + tile.x"),
+    ],
+    ids=["slopes' product", "share's bend", "share's slope", "order of tiles"],
+)
+def test_a_missing_term_of_a_seam_is_noticed(page, term, wrong, monkeypatch):
+    replace(monkeypatch, term, wrong)
+    errors = shader_errors(page, quilt((3, 5)), INSIDE, INSIDE)
+    assert max(errors) > 1000 * BOUND
 
 
 # The picture
@@ -326,6 +399,60 @@ def assert_drawn(viewer, model, name, pixels_a_side=32):
     assert np.quantile(off, 0.99) < 0.06
 
 
+@pytest.mark.parametrize("renderer", ["webgl", "cpu"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_quilt_is_drawn(page, renderer, outputs):
+    """In its own window, with its seams; also what is behind the buttons."""
+    model = quilt((3, 5), outputs)
+    ends = [(*pair, side) for pair, side in zip(WINDOW, (12, 32), strict=True)]
+    values = torch.zeros(12 * 32, outputs)
+    signal = sirenlib.Signal(grid_between(ends), values, (12, 32))
+    show(page, view_picture(model, signal, alt=ALT, _renderer=renderer))
+    picture = settled(page)
+    height, width = picture.shape[:2]
+    (top, bottom), (left, right) = WINDOW
+    y, x = ((bottom - top) / 11, (right - left) / 31)  # a pixel of the signal
+    y, x = (y * (1 - 12 / height) / 2, x * (1 - 32 / width) / 2)
+    window = ((top - y, bottom + y), (left - x, right + x))
+    target = (sirenlib.render(model, height, width, window) + 1) / 2
+    off = np.abs(picture - target.clamp(0, 1).numpy())[2:-2, 2:-2]
+    assert off.max() < 2 / 255
+    for name in ("|gradient|", "Laplacian"):
+        page.get_by_role("button", name=name).click()
+        before, picture = picture, settled(page)
+        assert np.abs(picture - before).mean() > 0.05
+    page.get_by_role("application").click()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    text = page.locator("output").text_content()
+    column = 1.0 - 0.4 * (32 / 31) / 1.25  # a tenth of what is seen
+    middle = torch.tensor([[1.25, column]]).double()
+    value, slope, laplacian = sirenlib.evaluate(in_64_bits(model), middle)
+    assert f"value {value[0, 0]:.6f}" in text
+    row, column = slope[0].tolist()
+    assert f"gradient ({row:.3f}, {column:.3f})" in text
+    assert f"Laplacian {laplacian.item():.2f}" in text
+
+
+def test_a_quilt_from_a_file(tmp_path):
+    ends = [(*pair, side) for pair, side in zip(WINDOW, (12, 32), strict=True)]
+    signal = sirenlib.Signal(grid_between(ends), torch.zeros(12 * 32, 1), (12, 32))
+    model = quilt((3, 5))
+    sirenlib.save(model, tmp_path / "network.pt", signal)
+    found = view_picture(sirenlib.load(tmp_path / "network.pt"), alt=ALT)
+    assert json.loads(found.spec)["network"]["tiles"] == [3, 5]
+    assert found.picture == view_picture(model, signal, alt=ALT).picture
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_quilts_of_other_precisions(kind):
+    model = quilt((3, 5)).to(kind)
+    plain = quilt((3, 5))
+    plain.load_state_dict(model.state_dict())
+    wanted = view_picture(plain, alt=ALT).html()
+    assert view_picture(model, alt=ALT).html() == wanted
+
+
 def test_readout_is_exact(viewer, small):
     stage = viewer.get_by_role("application")
     stage.focus()
@@ -355,8 +482,34 @@ def test_networks_that_are_no_picture(settings, message):
         view_picture(sirenlib.Siren(*settings), alt=ALT)
 
 
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (lambda: Quilt((4,), 8, 1, 1), "1 coordinates to 1 outputs"),
+        (lambda: Quilt((2, 2), 8, 1, 4), "2 coordinates to 4 outputs"),
+        (lambda: Quilt((2, 2), 257, 0, 1), "257 wide: a page draws up to 256"),
+        (
+            lambda: Quilt((31, 31), 64, 1, 1),
+            r"4,244,737 weights: a page holds up to 4,000,000",
+        ),
+    ],
+)
+def test_quilts_that_a_page_does_not_draw(model, message):
+    with pytest.raises(ValueError, match=message):
+        view_picture(model(), alt=ALT)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_quilt_that_is_not_finite(number):
+    model = quilt((3, 5))
+    with torch.no_grad():
+        model.net[1].linear.weight[7, 3, 2] = number
+    with pytest.raises(ValueError, match="the network holds NaN or infinite numbers"):
+        view_picture(model, alt=ALT)
+
+
 def test_wrong_arguments(trained):
-    with pytest.raises(ValueError, match="takes a Siren"):
+    with pytest.raises(ValueError, match="takes a Siren, a Quilt or"):
         view_picture(torch.nn.Linear(2, 1), alt=ALT)
     with pytest.raises(ValueError, match="pixels must be a Signal, not ndarray"):
         view_picture(trained, PIXELS.array(), alt=ALT)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .explore import explore
     from .explore_activations import explore_activations
     from .explore_folding import explore_folding
+    from .explore_quilt import explore_quilt
     from .scrub_training import scrub_training
     from .train_here import train_here
     from .view_picture import view_picture
@@ -17,6 +18,7 @@ __all__ = [
     "explore",
     "explore_activations",
     "explore_folding",
+    "explore_quilt",
     "scrub_training",
     "train_here",
     "view_picture",

@@ -130,9 +130,12 @@ function grouped(count) {
   return count.toLocaleString("en");
 }
 
-/* Numbers that travel as base64. */
+/* Numbers that travel as base64. By Uint8Array.from it would take ten times as long. */
 function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text);
+  const found = new Uint8Array(letters.length);
+  for (let i = 0; i < found.length; i++) found[i] = letters.charCodeAt(i);
+  return found;
 }
 
 function floats(text) {

@@ -5,49 +5,74 @@ const VERTEX = `#version 300 es
 in vec2 corner;
 void main() { gl_Position = vec4(corner, 0.0, 1.0); }`;
 
-/* How the weights behind the first layer lie in a texture of four numbers a texel: each
-   layer has `quads` texels a neuron, then its biases. Widths are filled up with zeros to
-   a multiple of four. */
-function packTexels({ layers: [first, ...rest] }) {
+const ROW = 1024;  // texels in a row of a texture
+
+function rowsFor(texels) {
+  return Math.ceil(texels / ROW);
+}
+
+/* How the weights behind the first layer lie in a texture of four numbers a texel: tile
+   after tile, each of `each` texels, and in it each layer has `quads` texels a neuron,
+   then its biases. Widths are filled up with zeros to a multiple of four. */
+function packTexels({ tiles }) {
+  const [first, ...rest] = tiles[0];
   const quads = Math.ceil(first.outputs / 4);
   const padded = 4 * quads;
   const sizes = rest.map(({ outputs }) => Math.ceil(outputs / 4));
   const counts = sizes.map((size) => 4 * size * quads + size);
-  const width = 1024;
-  const height = Math.ceil(counts.reduce((a, b) => a + b, 0) / width);
-  const texels = new Float32Array(4 * width * height);
+  const each = counts.reduce((a, b) => a + b, 0);
+  const texels = new Float32Array(4 * ROW * rowsFor(each * tiles.length));
   let start = 0;
-  rest.forEach(({ inputs, outputs, W, b }, i) => {
-    for (let j = 0; j < outputs; j++) {
-      texels.set(W.subarray(j * inputs, (j + 1) * inputs), start + j * padded);
-    }
-    texels.set(b, start + 4 * sizes[i] * padded);
-    start += 4 * counts[i];
-  });
-  return { texels, width, height, quads, padded };
+  for (const [, ...layers] of tiles) {
+    layers.forEach(({ inputs, outputs, W, b }, i) => {
+      for (let j = 0; j < outputs; j++) {
+        texels.set(W.subarray(j * inputs, (j + 1) * inputs), start + j * padded);
+      }
+      texels.set(b, start + 4 * sizes[i] * padded);
+      start += 4 * counts[i];
+    });
+  }
+  return { texels, each, quads, padded };
+}
+
+/* A length in two numbers, of which the first has few digits: its multiples up to the
+   largest are exact in 32 bits. */
+function inTwoParts(step, largest) {
+  const unit = 2 ** (Math.ceil(Math.log2(largest)) - 22);
+  const coarse = unit * Math.round(step / unit);
+  return [coarse, step - coarse];
 }
 
 /* The first layer for one drawing, two texels a neuron. Its phases are large, and 32
    bits of a coordinate would be too few for them, above all in a deep zoom. So a phase
    is counted in pixels from the middle of the drawing: its part for a pixel down and for
-   a pixel to the right, each in two numbers of which the first has few digits, so that
-   its multiples are exact; then the phase in the middle, reduced, and the two weights. */
+   a pixel to the right, each in two parts; then the phase in the middle, reduced, and
+   the two weights. */
 function firstTexels({ outputs, W, b }, padded, view, width, height) {
   const [row, column, rows, columns] = view;
   const texels = new Float32Array(8 * padded);
   for (let j = 0; j < outputs; j++) {
     const [down, right] = [W[2 * j], W[2 * j + 1]];
     const largest = 1 + Math.abs(down * rows) + Math.abs(right * columns);
-    const unit = 2 ** (Math.ceil(Math.log2(largest)) - 22);
-    const halves = (step) => {
-      const coarse = unit * Math.round(step / unit);
-      return [coarse, step - coarse];
-    };
     const middle = (down * row + right * column + b[j]) % (2 * Math.PI);
-    texels.set([...halves((down * rows) / height), ...halves((right * columns) / width),
-      middle, down, right, 0], 8 * j);
+    texels.set([...inTwoParts((down * rows) / height, largest),
+      ...inTwoParts((right * columns) / width, largest), middle, down, right, 0], 8 * j);
   }
   return texels;
+}
+
+/* An axis of the tiles for one drawing. `seam` is as the first layer's phases are: the
+   seam nearest the middle, how far the middle is beyond it, and a pixel in two parts,
+   all in tiles. From tile `from` on, so many are to be seen. */
+function axisOf({ count, first, perUnit, overlap }, middle, span, pixels) {
+  const at = (middle - first) * perUnit;
+  const wide = span * perUnit;
+  const seam = between(Math.round(at), 1, Math.max(1, count - 1));
+  const reach = Math.abs(wide) / 2 + overlap;  // more than half of it: it is rounded
+  const from = between(Math.floor(at - reach), 0, count - 1);
+  const to = between(Math.floor(at + reach), 0, count - 1);
+  return { seam: [seam, at - seam, ...inTwoParts(wide / pixels, 1 + Math.abs(wide))],
+    from, seen: to - from + 1 };
 }
 
 /* The sine and the cosine of a phase in two parts. The built-in ones may be off by 5e-4:
@@ -98,13 +123,38 @@ const COLORS = {
   color = result[channel];`,
 };
 
+/* The seam nearest a pixel along an axis, the share of the tile behind it, and the first
+   two derivatives of that; a share times what a tile gives, by the product rule. */
+const SEAMS = `
+vec4 beside(vec4 axis, float away, int count, float scale) {
+  if (count == 1) return vec4(1.0, 0.0, 0.0, 0.0);
+  float seam = clamp(floor(axis.y + away * (axis.z + axis.w) + 0.5),
+    1.0 - axis.x, float(count) - 1.0 - axis.x);
+  float t = ((away * axis.z - seam) + (axis.y + away * axis.w)) / overlap + 0.5;
+  t = clamp(t, 0.0, 1.0);
+  float rest = t * (1.0 - t);
+  return vec4(seam + axis.x, t * t * t * (10.0 + t * (6.0 * t - 15.0)),
+    30.0 * scale * rest * rest, 60.0 * scale * scale * rest * (1.0 - 2.0 * t));
+}
+/* The share of the tile before the seam, or of the one behind it. */
+vec3 side(vec4 seam, int behind) {
+  return behind == 1 ? seam.yzw : vec3(1.0 - seam.y, -seam.zw);
+}
+float blended(vec3 y, vec3 x, float found) { return y.x * x.x * found; }
+vec4 blended(vec3 y, vec3 x, vec4 found) {
+  vec2 slopes = vec2(y.y * x.x, y.x * x.y);
+  return y.x * x.x * found + vec4(0.0, slopes * found.x,
+    (y.z * x.x + y.x * x.z) * found.x + 2.0 * dot(slopes, found.yz));
+}`;
+
 function fragmentSource(network, plan, mode) {
   const state = mode === "value" ? "float" : "vec4";
-  const [, ...rest] = network.layers;
+  const [, ...rest] = network.tiles[0];
   const last = rest.pop();
+  const counts = network.axes.map(({ count }) => count);
   const product = (name) => `
       for (int k = 0; k < QUADS; k++) {
-        vec4 w = weight(row + k);
+        vec4 w = texel(weights, row + k);
         int i = 4 * k;
         z += w.x * ${name}[i] + w.y * ${name}[i + 1]
           + w.z * ${name}[i + 2] + w.w * ${name}[i + 3];
@@ -123,13 +173,52 @@ uniform vec4 extent;  // of the training picture: first edges and spans
 uniform vec2 edges;   // values that are drawn as the first and the last color
 uniform float split;  // left of it stand the training pixels
 uniform int channel;
+uniform vec4 seamDown, seamRight;  // of the axes of the tiles, as axisOf gives them
+uniform ivec3 seen;    // the first tile of the first texture, and tiles in its rows
+uniform float overlap;
+uniform vec2 scale;    // overlaps in a unit of the coordinates
 out vec4 color;
 #define PADDED ${plan.padded}
 #define QUADS ${plan.quads}
+#define TEXELS ${plan.each}
+#define OUTPUTS ${last.outputs}
+#define COUNTS ivec2(${counts})
+#define SIDES ivec2(${counts.map((count) => Math.min(2, count))})
 ${SINE}
 ${STATES[state]}
-vec4 weight(int i) {
-  return texelFetch(weights, ivec2(i % ${plan.width}, i / ${plan.width}), 0);
+${SEAMS}
+vec4 texel(sampler2D from, int i) {
+  return texelFetch(from, ivec2(i & ${ROW - 1}, i >> ${Math.log2(ROW)}), 0);
+}
+/* Add the share of one tile. */
+void add(ivec2 tile, vec2 steps, vec3 y, vec3 x, inout State result[OUTPUTS]) {
+  int start = 2 * PADDED * ((tile.x - seen.x) * seen.z + tile.y - seen.y);
+  State now[PADDED];
+  for (int j = 0; j < PADDED; j++) {
+    vec4 each = texel(first, start + 2 * j);
+    vec4 rest = texel(first, start + 2 * j + 1);
+    vec2 t = sineAndCosine(dot(steps.yx, each.xz), dot(steps.yx, each.yw) + rest.x);
+    now[j] = bend(t, phase(0.0, rest.yz));
+  }
+  start = TEXELS * (tile.x * COUNTS.y + tile.y);
+  ${rest.length ? `State next[PADDED];
+  for (int layer = 0; layer < ${rest.length}; layer++) {
+    for (int j = 0; j < PADDED; j++) {
+      int row = start + j * QUADS;
+      vec4 biases = texel(weights, start + PADDED * QUADS + (j >> 2));
+      State z = phase(biases[j & 3], vec2(0.0));
+      ${product("now")}
+      next[j] = bend(z);
+    }
+    for (int j = 0; j < PADDED; j++) now[j] = next[j];
+    start += PADDED * QUADS + QUADS;
+  }` : ""}
+  for (int j = 0; j < OUTPUTS; j++) {
+    int row = start + j * QUADS;
+    State z = phase(texel(weights, start + 4 * QUADS)[j], vec2(0.0));
+    ${product("now")}
+    result[j] += blended(y, x, ${last.sine ? "bend(z)" : "z"});
+  }
 }
 void main() {
   vec2 place = gl_FragCoord.xy / size;
@@ -142,34 +231,19 @@ void main() {
     return;
   }
   vec2 steps = (gl_FragCoord.xy - 0.5 * size) * vec2(1.0, -1.0);  // right, down
-  State now[PADDED];
-  for (int j = 0; j < PADDED; j++) {
-    vec4 each = texelFetch(first, ivec2(2 * j, 0), 0);
-    vec4 rest = texelFetch(first, ivec2(2 * j + 1, 0), 0);
-    vec2 t = sineAndCosine(dot(steps.yx, each.xz), dot(steps.yx, each.yw) + rest.x);
-    now[j] = bend(t, phase(0.0, rest.yz));
-  }
-  int start = 0;
-  ${rest.length ? `State next[PADDED];
-  for (int layer = 0; layer < ${rest.length}; layer++) {
-    for (int j = 0; j < PADDED; j++) {
-      int row = start + j * QUADS;
-      State z = phase(weight(start + PADDED * QUADS + (j >> 2))[j & 3], vec2(0.0));
-      ${product("now")}
-      next[j] = bend(z);
-    }
-    for (int j = 0; j < PADDED; j++) now[j] = next[j];
-    start += PADDED * QUADS + QUADS;
-  }` : ""}
-  State result[${last.outputs}];
+  State result[OUTPUTS];
   State mean = phase(0.0, vec2(0.0));
-  for (int j = 0; j < ${last.outputs}; j++) {
-    int row = start + j * QUADS;
-    State z = phase(weight(start + 4 * QUADS)[j], vec2(0.0));
-    ${product("now")}
-    result[j] = ${last.sine ? "bend(z)" : "z"};
-    mean += result[j] / ${last.outputs}.0;
+  for (int j = 0; j < OUTPUTS; j++) result[j] = mean;
+  vec4 down = beside(seamDown, steps.y, COUNTS.x, scale.x);
+  vec4 right = beside(seamRight, steps.x, COUNTS.y, scale.y);
+  for (int i = 0; i < SIDES.x; i++) {
+    for (int k = 0; k < SIDES.y; k++) {
+      vec3 y = side(down, i), x = side(right, k);
+      if (y.x * x.x <= 0.0) continue;
+      add(ivec2(int(down.x) - 1 + i, int(right.x) - 1 + k), steps, y, x, result);
+    }
   }
+  for (int j = 0; j < OUTPUTS; j++) mean += result[j] / float(OUTPUTS);
   ${COLORS[mode](last.outputs)}
   vec2 thin = abs(1.5 * view.zw / (size.yx * extent.zw));  // a line around the picture
   float edge = max(beyond.x, beyond.y);
@@ -207,6 +281,10 @@ class ShaderRenderer {
     this.gl = gl;
     this.network = network;
     this.plan = packTexels(network);
+    const most = Math.max(this.plan.each, 2 * this.plan.padded) * network.tiles.length;
+    if (rowsFor(most) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) {
+      throw new Error("the network is too large for a texture");
+    }
     this.programs = {};
     this.canvas.addEventListener("webglcontextlost", lost);
     gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
@@ -215,8 +293,7 @@ class ShaderRenderer {
     gl.enableVertexAttribArray(0);
     gl.vertexAttribPointer(0, 2, gl.FLOAT, false, 0, 0);
     this.texture(0, gl.NEAREST);
-    const { texels, width, height } = this.plan;
-    this.fillTexture(gl.RGBA32F, width, height, gl.FLOAT, texels);
+    this.fillRows(this.plan.texels);
     this.texture(1, gl.NEAREST);
     if (pixels) {
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
@@ -246,6 +323,11 @@ class ShaderRenderer {
     gl.texImage2D(gl.TEXTURE_2D, 0, form, width, height, 0, gl.RGBA, kind, data);
   }
 
+  fillRows(texels) {
+    const { gl } = this;
+    this.fillTexture(gl.RGBA32F, ROW, texels.length / (4 * ROW), gl.FLOAT, texels);
+  }
+
   program(mode) {
     this.programs[mode] ??=
       compileProgram(this.gl, fragmentSource(this.network, this.plan, mode));
@@ -260,10 +342,7 @@ class ShaderRenderer {
     const at = (name) => gl.getUniformLocation(program, name);
     ["weights", "pixels", "colors"].forEach((name, i) => gl.uniform1i(at(name), i));
     gl.uniform1i(at("first"), 4);
-    gl.activeTexture(gl.TEXTURE4);
-    const { padded } = this.plan;
-    const texels = firstTexels(this.network.layers[0], padded, scene.view, width, height);
-    this.fillTexture(gl.RGBA32F, 2 * padded, 1, gl.FLOAT, texels);
+    this.place(scene.view, width, height, at);
     gl.uniform2f(at("size"), width, height);
     gl.uniform4f(at("view"), ...scene.view);
     gl.uniform4f(at("extent"), ...scene.extent);
@@ -272,6 +351,33 @@ class ShaderRenderer {
     gl.uniform1i(at("channel"), scene.channel ?? 0);
     gl.viewport(0, 0, width, height);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  /* Tell the shader where the tiles are, and fill in the first layers of those that are
+     to be seen, unless they are there from the strip before. */
+  place(view, width, height, at) {
+    const gl = this.gl;
+    const { axes, tiles } = this.network;
+    const [down, right] = [axisOf(axes[0], view[0], view[2], height),
+      axisOf(axes[1], view[1], view[3], width)];
+    gl.uniform4f(at("seamDown"), ...down.seam);
+    gl.uniform4f(at("seamRight"), ...right.seam);
+    gl.uniform3i(at("seen"), down.from, right.from, right.seen);
+    gl.uniform1f(at("overlap"), axes[0].overlap);
+    gl.uniform2f(at("scale"), ...axes.map(({ perUnit, overlap }) => perUnit / overlap));
+    const placed = String([view, width, height]);
+    if (placed === this.placed) return;
+    const each = 8 * this.plan.padded;
+    const count = down.seen * right.seen;
+    const texels = new Float32Array(4 * ROW * rowsFor((each / 4) * count));
+    for (let i = 0; i < count; i++) {
+      const row = down.from + Math.floor(i / right.seen);
+      const [first] = tiles[row * axes[1].count + right.from + (i % right.seen)];
+      texels.set(firstTexels(first, this.plan.padded, view, width, height), each * i);
+    }
+    gl.activeTexture(gl.TEXTURE4);
+    this.fillRows(texels);
+    this.placed = placed;
   }
 
   /* Soon a coarse picture, and once nothing has moved for a while the fine one: in

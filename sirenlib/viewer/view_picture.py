@@ -2,12 +2,14 @@
 
 import base64
 import copy
+import math
 
 import torch
 
 from ..evaluation import Window, render
 from ..files import SavedNetwork
 from ..images import to_pixels
+from ..quilt import Quilt, TiledSine
 from ..signals import Signal
 from ..siren import SineLayer, Siren
 from .frame import (
@@ -20,12 +22,13 @@ from .frame import (
 )
 
 WIDEST = 256
+LARGEST = 4_000_000  # weights, which are 21 MB of a page
 SIDE = 384  # pixels of the picture where scripts do not run
 LONGEST = 12  # times as wide as high, or as high as wide, a picture is drawn
 
 
 def view_picture(
-    model: Siren | SavedNetwork,
+    model: Siren | Quilt | SavedNetwork,
     pixels: Signal | None = None,
     *,
     alt: str,
@@ -35,10 +38,12 @@ def view_picture(
 
     The weights travel in the page, in 32 bits. A shader asks the network once for every
     pixel of the screen; the numbers under the cursor are computed in 64 bits. Where
-    there is no graphics processor the page draws slower and coarser.
+    there is no graphics processor the page draws slower and coarser. A `Quilt` is drawn
+    as a `Siren` is: a pixel asks the tile in which it lies, and near a seam up to four.
 
     Args:
-        model: two coordinates, 1 to 3 outputs, up to 256 wide; or what `load` returns.
+        model: two coordinates, 1 to 3 outputs, up to 256 wide, up to 4 million weights;
+            or what `load` returns.
         pixels: the picture that it was fitted to, to be drawn beside it. Its first and
             its last coordinate are the corners of what is drawn, whichever is larger.
         alt: what the picture shows, in a sentence.
@@ -47,7 +52,7 @@ def view_picture(
         ValueError: the network is of another kind or not finite, or an argument is
             wrong.
 
-    Source: chapters 1 and 9.
+    Source: chapters 1, 9 and 12.
     """
     shape, value_range, window = (64, 64), (-1.0, 1.0), ((-1.0, 1.0), (-1.0, 1.0))
     if isinstance(model, SavedNetwork):
@@ -85,10 +90,10 @@ def _require_signal(pixels: Signal) -> None:
         )
 
 
-def _require_picture(model: Siren, shape: tuple[int, ...]) -> None:
-    if not isinstance(model, Siren):
+def _require_picture(model: Siren | Quilt, shape: tuple[int, ...]) -> None:
+    if not isinstance(model, Siren | Quilt):
         raise ValueError(
-            f"view_picture() takes a Siren or what load() returns, not "
+            f"view_picture() takes a Siren, a Quilt or what load() returns, not "
             f"{type(model).__name__}"
         )
     outputs, width = model.out_features, model.hidden_features
@@ -102,9 +107,15 @@ def _require_picture(model: Siren, shape: tuple[int, ...]) -> None:
             f"the network is {width} wide: a page draws up to {WIDEST}. Fit a narrower "
             "one, or draw this one with render()"
         )
+    weights = sum(weight.numel() for weight in model.parameters())
+    if weights > LARGEST:
+        raise ValueError(
+            f"the network has {weights:,} weights: a page holds up to {LARGEST:,}. Fit "
+            "a smaller one, or draw this one with render()"
+        )
 
 
-def _require_channels(model: Siren, pixels: Signal) -> None:
+def _require_channels(model: Siren | Quilt, pixels: Signal) -> None:
     channels = pixels.values.shape[1]
     if channels != model.out_features:
         raise ValueError(
@@ -113,21 +124,28 @@ def _require_channels(model: Siren, pixels: Signal) -> None:
         )
 
 
-def packed(model: Siren) -> dict:
-    """The network as it travels in a page, its weights in 32 bits.
+def packed(model: Siren | Quilt) -> dict:
+    """The network as it travels in a page, its weights in 32 bits, tile after tile.
 
     Raises:
         ValueError: a weight is NaN or infinite, or becomes so in 32 bits.
     """
+    sines = (SineLayer, TiledSine)
     layers = [
-        (layer.linear, layer.omega_0) if isinstance(layer, SineLayer) else (layer, None)
+        (layer.linear, layer.omega_0) if isinstance(layer, sines) else (layer, None)
         for layer in model.net
     ]
-    weights = [w for linear, _ in layers for w in (linear.weight, linear.bias)]
-    flat = [weight.detach().float().cpu().flatten() for weight in weights]
-    numbers = torch.cat(flat).numpy()
+    tiles, frame = 1, {}
+    if isinstance(model, Quilt):
+        tiles = math.prod(model.tiles)
+        frame = {name: getattr(model, name) for name in ("tiles", "overlap", "window")}
+    rows = []
+    for linear, _ in layers:
+        weight = linear.weight.mT if frame else linear.weight  # (..., out, in)
+        rows += [part.detach().float().cpu() for part in (weight, linear.bias)]
+    numbers = torch.cat([part.reshape(tiles, -1) for part in rows], dim=1).numpy()
     require_finite("the network", numbers)
-    return {
+    return frame | {
         "widths": [model.in_features, *(linear.out_features for linear, _ in layers)],
         "omegas": [omega_0 for _, omega_0 in layers],
         "weights": base64_floats(numbers),
@@ -135,7 +153,7 @@ def packed(model: Siren) -> dict:
 
 
 def _picture(
-    model: Siren, shape: tuple[int, int], value_range: tuple, window: Window
+    model: Siren | Quilt, shape: tuple[int, int], value_range: tuple, window: Window
 ) -> bytes:
     """The value of the network, as a PNG file."""
     if any(weight.dtype != torch.float32 for weight in model.parameters()):

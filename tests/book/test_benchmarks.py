@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import growth
+import provenance
 import pytest
 import steps
 import timing
@@ -96,15 +99,122 @@ def test_peak_of_memory_is_that_of_the_function():
     assert float(run.stdout) == pytest.approx(64, abs=4)
 
 
+class Machine:
+    """Works that take a turn each, on a machine that is slow in some turns."""
+
+    def __init__(self, slow):
+        self.slow, self.turn, self.done = slow, 0, []
+
+    def reference(self):
+        """Its seconds: those of the turn that it begins."""
+        return self.slow.get(self.turn, 1.0)
+
+    def work(self, name):
+        self.done.append(name)
+        self.turn += 1
+        return name, self.turn
+
+
+def measured(slow, **options):
+    machine = Machine(slow)
+    works = [partial(machine.work, name) for name in "abcdef"]
+    return machine, *timing.undisturbed(works, machine.reference, **options)
+
+
+def test_undisturbed_works_are_done_once_and_in_order():
+    machine, results, report = measured({2: 1.14})
+    assert results == [(name, n + 1) for n, name in enumerate("abcdef")]
+    assert machine.done == list("abcdef")
+    assert report == {
+        "works": 6,
+        "repeated": 0,
+        "still disturbed": 0,
+        "references": 7,
+        "reference seconds": [1.0, 1.0, 1.14],
+    }
+
+
+def test_disturbed_works_are_repeated_at_the_end():
+    # The reference between the second and the third work is slow.
+    machine, results, report = measured({2: 1.16})
+    assert machine.done == [*"abcdef", "b", "c"]
+    assert results[1:4] == [("b", 7), ("c", 8), ("d", 4)]
+    assert (report["repeated"], report["still disturbed"]) == (2, 0)
+
+
+def test_repetition_ends():
+    slow = {turn: 3.0 for turn in range(7, 20)}
+    machine, results, report = measured({2: 3.0} | slow, again=2)
+    assert machine.done == [*"abcdef", *"bc", *"bc"]
+    assert report["repeated"] == 4
+    assert report["still disturbed"] == 2
+    assert results[1] == ("b", 9)  # the latest
+
+
+def test_clock_of_the_processor_does_not_run_while_one_waits():
+    cpu, passed = timing.both_seconds(lambda: time.sleep(0.05), CPU)
+    assert passed >= 0.05 > 0.04 > cpu
+
+
+def test_reference_is_a_fixed_work_of_a_moment():
+    assert 0.005 < timing.reference(CPU) < 5
+
+
+def test_record_of_changed_code_is_refused(monkeypatch):
+    for status, refused in [(" M sirenlib/siren.py", True), ("", False)]:
+        said = {"status": status, "log": "abc1234"}
+        monkeypatch.setattr(
+            provenance, "_git", lambda *asked, said=said: said[asked[0]]
+        )
+        if refused:
+            with pytest.raises(RuntimeError, match="commit first, or give --draft"):
+                provenance.provenance(CPU)
+        else:
+            found = provenance.provenance(CPU)
+            assert found["commit"] == "abc1234"
+            capability = torch.backends.cpu.get_cpu_capability()
+            assert found["instructions"].split()[0] == capability
+
+
+def test_flags_of_bfloat16_are_named(monkeypatch):
+    flags = "flags : fpu avx2 avx512f avx512_bf16 amx_tile amx_bf16 avx512_vnni"
+    monkeypatch.setattr(provenance, "_processor", lambda: f"{flags}\n{flags}\n")
+    found = provenance._instructions().split()[1:]
+    assert found == ["amx_bf16", "amx_tile", "avx512_bf16"]
+
+
+def test_pieces_of_a_mosaic_are_as_varied_at_every_size():
+    small, large = (growth.mosaic(side) for side in (64, 256))
+    assert (small.shape, large.shape) == ((64, 64), (256, 256))
+    whole = large.values.reshape(8, 32, 8, 32).swapaxes(1, 2).reshape(64, -1)
+    assert len(torch.unique(whole, dim=0)) > 60
+    inside = whole.reshape(-1, 32, 32)
+    assert -1 <= float(whole.min()) < -0.5 < 0.5 < float(whole.max()) <= 1
+    # A piece is a piece: neighbors within one are nearer than across two.
+    within = (inside[:, :, 1:] - inside[:, :, :-1]).abs().mean()
+    picture = large.values.reshape(256, 256)
+    across = (picture[:, 32::32] - picture[:, 31:-1:32]).abs().mean()
+    assert across > 2 * within
+
+
+def test_growth_of_a_quilt_is_measured_by_whole_fits():
+    row = growth.measure_quilt(64, CPU, epochs=2)
+    assert (row["points"], row["epochs"]) == (4096, 2)
+    assert row["seconds"] > 0 and row["psnr"] > 8
+    assert row["parameters"] > 1000
+
+
 def test_growth_has_every_size_once():
     found = growth.configurations()
-    assert len(found) == 14
+    assert len(found) == 20
+    quilts = [one["side"] for one in found if one["way"] == "quilt"]
+    assert quilts == [64, 128, 256, 512, 1024, 2048]
     assert all(one not in found[:i] for i, one in enumerate(found))
     sides = [one["side"] for one in found if one["way"] == "chunks"]
     assert sides[:6] == [64, 128, 256, 512, 1024, 2048]
     whole = [one["side"] for one in found if one["way"] == "whole"]
     assert whole == [64, 128, 256, 512]
-    widths = {one["width"] for one in found if one["side"] == 256}
+    widths = {one["width"] for one in found if one["side"] == 256} - {None}
     assert widths == {64, 128, 256, 512, 1024}
 
 

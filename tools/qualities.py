@@ -1,0 +1,124 @@
+"""How soon each network reaches a quality, as the page of benchmarks prints it."""
+
+from functools import partial
+
+from cells import number, spread, table
+from claims import plain
+
+OURS = ("quilt", "sirenlib.fit")
+
+
+def qualities(record: dict) -> str:
+    """What was done how often; a table for each picture and quality; the sources."""
+    seeds, several = record["seeds"], len(record["pictures"]) > 1
+    often = f"the medians of {seeds} seeds" if seeds > 1 else "of one fit each"
+    text = f"\nTimes are {record['clock']}, {often}.\n{_disturbed(record['disturbed'])}"
+    text += _most_parameters(record["contenders"])
+    if several:
+        text += "\n" + _image(record, "benchmarks-color.png")
+    for (picture, quality), rows in _grouped(record["rows"]).items():
+        ours = {row["name"]: row for row in rows}
+        columns = {
+            "network": lambda row: row["name"],
+            "parameters": lambda row: f"{row['parameters']:,}",
+            "seconds": _time,
+        } | {f"over {name}": partial(_over, one=ours[name]) for name in OURS}
+        title = f"{quality} dB, {picture}" if several else f"{quality} dB"
+        text += f"\n{title}:\n" + table(rows, columns)
+    return text + _sources(record)
+
+
+def _grouped(rows: list[dict]) -> dict[tuple, list[dict]]:
+    groups = {}
+    for row in rows:
+        groups.setdefault((row["picture"], row["quality"]), []).append(row)
+    return groups
+
+
+def _time(row: dict) -> str:
+    """The seconds, their spread over the seeds, and how many seeds missed."""
+    if row["bound"]:
+        return f"{row['bound']} {number(row['seconds'], 2)}"
+    each = [time for time in row["each"] if time is not None]
+    text = spread(row["seconds"], each, _digits(each))
+    missed = len(row["each"]) - len(each)
+    return text + (f"; {missed} of {len(row['each'])} not reached" if missed else "")
+
+
+def _digits(times: list[float]) -> int:
+    """Three are true where the seeds differ by less than a tenth."""
+    return 3 if len(times) > 1 and max(times) < 1.1 * min(times) else 2
+
+
+def _over(row: dict, one: dict) -> str:
+    """The quotient; a bound of either time makes it one."""
+    side = {"at most": -1, "": 0, "more than": 1}
+    sign = side[row["bound"]] - side[one["bound"]] if row is not one else 0
+    text = number(row["over"][one["name"]], 2)
+    return text if not sign else f"{'>' if sign > 0 else '<'} {text}"
+
+
+def _disturbed(found: dict) -> str:
+    low, middle, high = found["reference seconds"]
+    return (
+        f"Of {found['works']:,} fits and steps the machine disturbed some: there were "
+        f"{found['repeated']:,} repetitions, and {found['still disturbed']} stayed "
+        f"disturbed. A fixed piece of work, timed beside each, took "
+        f"{number(middle, 2)} seconds ({number(low, 2)} to {number(high, 2)}).\n"
+    )
+
+
+def _most_parameters(contenders: list[dict]) -> str:
+    """Who has far more numbers than the single network, if anyone has."""
+    counts = {one["name"]: one["parameters"] for one in contenders}
+    ours = counts["sirenlib.fit"]
+    many = {n: count / ours for n, count in counts.items() if count > 1.5 * ours}
+    told = [f"{name} has {number(times, 2)} times" for name, times in many.items()]
+    return (
+        f"Of parameters {_list(told)} as many as the single network.\n" if told else ""
+    )
+
+
+def _sources(record: dict) -> str:
+    """Paper and code of each network."""
+    links = {}
+    for one in record["contenders"] + record["references"]:
+        kinds = [f"[{kind}]({one[kind]})" for kind in ("paper", "code") if one[kind]]
+        if kinds:
+            links[one["name"]] = f"{plain(one['name'])} ({', '.join(kinds)})"
+    return f"\nSources: {'; '.join(links.values())}.\n" if links else ""
+
+
+def opening(record: dict, name: str) -> str:
+    """The picture that opens the page, and the sentence that says what it shows."""
+    return f"\n{_image(record, name)}\n{plain(_sentence(record))}\n"
+
+
+def _image(record: dict, name: str) -> str:
+    names = dict.fromkeys(
+        one["name"] for one in record["contenders"] + record["references"]
+    )
+    alt = (
+        f"PSNR in decibels against {record['clock']}, on a logarithmic axis, for "
+        f"{_list(list(names))}. {_sentence(record)}"
+    )
+    return f"```{{image}} {name}\n:alt: {alt}\n:class: dark-light\n```\n"
+
+
+def _sentence(record: dict) -> str:
+    """Who reaches the highest quality that anyone reaches, and when."""
+    reached = [row for row in record["rows"] if row["bound"] != "more than"]
+    best = max((row["quality"] for row in reached), default=None)
+    parts = []
+    for picture in record["pictures"]:
+        rows = [r for r in reached if (r["picture"], r["quality"]) == (picture, best)]
+        rows.sort(key=lambda row: row["seconds"])
+        times = [f"{row['name']} {number(row['seconds'], 2)}" for row in rows]
+        if times:
+            told = f"{best} dB on the {picture} takes, in {record['clock']}: "
+            parts.append(f"{told}{'; '.join(times)}.")
+    return " ".join(parts)
+
+
+def _list(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
