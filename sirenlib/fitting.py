@@ -19,7 +19,7 @@ from .evaluation import evaluating, place_of, signal_psnr
 from .metrics import psnr_from_mse
 from .quilt import Quilt
 from .signals import Signal
-from .steps import Recipe, Stepper, products_in
+from .steps import Recipe, Stepper, coarser_strides, products_in
 
 QUILT_STEPS, QUILT_LR = 64, 1e-3  # steps an epoch
 ROWS = 100  # a history has about so many rows, however long the fit
@@ -273,10 +273,10 @@ def _batches(
     The order of an epoch follows from the seed and its number alone.
     """
     points, device = len(signal.coords), signal.coords.device
-    strides = _strides(signal.shape, points / size) if signal.is_grid else None
+    strides = coarser_strides(signal, size)
 
     def order_of(epoch: int) -> Tensor:
-        if strides is None:
+        if not strides:
             shuffle = Generator(device).manual_seed(state.seed + epoch)
             kind = {"dtype": torch.int32, "device": device}
             return torch.randperm(points, generator=shuffle, **kind)
@@ -289,7 +289,7 @@ def _batches(
             epoch += 1
             order = order.clone()  # the rest of an epoch, without the whole of it
             order = torch.cat([order, order_of(epoch)])
-        yield order[:size]
+        yield order[:size].clone()  # a view would keep the whole order alive
         order = order[size:]
 
 
@@ -307,15 +307,6 @@ def _coarser_grids(
         order[filled : filled + part.numel()].view(part.shape).copy_(part)
         filled += part.numel()
     return order
-
-
-def _strides(shape: tuple[int, ...], parts: float) -> list[int]:
-    """Steps along the axes, as alike as can be, that make so many coarser grids."""
-    strides = [1] * len(shape)
-    while math.prod(strides) < parts:
-        longer = [i for i, n in enumerate(shape) if strides[i] < n]
-        strides[min(longer, key=strides.__getitem__)] += 1
-    return strides
 
 
 def _require_fit(model: nn.Module, signal: Signal, recipe: Recipe) -> None:

@@ -131,13 +131,15 @@ class Table(NamedTuple):
         """``(count, room, d)``: the points at their places, from ``(N, k, d)``."""
         rows = local.new_zeros(self.count * self.room + 2, local.shape[-1])
         rows = rows.index_copy(0, self.slot.flatten(), local.flatten(0, 1))
-        return rows[:-2].view(self.count, self.room, -1)
+        return rows[:-2].view(self.count, self.room, local.shape[-1])
 
     def collect(self, values: Tensor) -> Tensor:
         """``(N, k, c)``: what stands at the places, of ``(count, room, c)``."""
-        behind = values.new_tensor([[0.0], [math.nan]]).expand(2, values.shape[-1])
-        rows = torch.cat([values.flatten(0, 1), behind])
-        return rows.index_select(0, self.slot.flatten()).view(*self.slot.shape, -1)
+        behind = [
+            values.new_full((1, values.shape[-1]), each) for each in (0, math.nan)
+        ]
+        rows = torch.cat([values.flatten(0, 1), *behind])
+        return rows.index_select(0, self.slot.flatten()).unflatten(0, self.slot.shape)
 
 
 class Quilt(nn.Module):
@@ -241,7 +243,8 @@ class Quilt(nn.Module):
 
         Source: chapter 12.
         """
-        window, tiles = signal.corners(), _tiles_for(signal)
+        tiles = _tiles_for(signal)
+        window = [(a, b) if a != b else (a - 1, a + 1) for a, b in signal.corners()]
         reach = [
             (last - first) / count * (1 + OVERLAP) / 2
             for count, (first, last) in zip(tiles, window, strict=True)
@@ -280,7 +283,7 @@ class Quilt(nn.Module):
             values = layer(values, table.blocks)
         values = table.collect(values)  # (N, k, c)
         values = (places.share[..., None] * values).sum(1)
-        return values.view(*coords.shape[:-1], -1)
+        return values.view(*coords.shape[:-1], self.out_features)
 
     def flattened(self, coords: Tensor) -> Tensor:
         """``(N, d)``, in the precision of the weights, and in 32 bits at least, as the
@@ -358,21 +361,55 @@ class Quilt(nn.Module):
         return Table(slot.view(places.tile.shape), blocks, count, room)
 
     @torch.no_grad()
-    def room_for(self, coords: Tensor, points: int) -> int:
+    def room_for(
+        self, coords: Tensor, points: int, shape: Sequence[int], strides: Sequence[int]
+    ) -> int:
         """Room for any batch of so many of these points, as `fit` draws them.
 
-        A batch spreads over the tiles as the whole does. What it has more in one is
-        chance, a few times the square root, or the rim of a lattice, of that size too.
+        Args:
+            coords: ``(N, d)``, all points; of a grid they have its shape.
+            strides: of the coarser grids that batches are cut from, one after another;
+                empty where the points are shuffled.
         """
+        coords = self.flattened(coords)
+        if strides and points < len(coords):
+            # No batch has more of a place than so many whole grids have, and where it
+            # goes from one into another a row more.
+            grids = math.ceil(
+                points / math.prod(map(operator.floordiv, shape, strides))
+            )
+            counts = self._counts_along(coords.view(*shape, -1))
+            counts = [-(-n // s) for n, s in zip(counts, strides, strict=True)]
+            return grids * math.prod(counts) + 2 * math.prod(counts[1:])
         tiles = math.prod(self.tiles)
         sizes = torch.zeros(tiles + 1, dtype=torch.int64, device=coords.device)
-        for part in self.flattened(coords).split(2**18):
+        for part in coords.split(2**18):
             places = self.places(part)
             key = torch.where(places.share > 0, places.tile, tiles)
             sizes += key.flatten().bincount(minlength=tiles + 1)
         largest = int(sizes[:-1].max())
-        mean = largest * points / len(coords)
-        return max(1, min(largest, math.ceil(mean + 7 * math.sqrt(mean) + 8)))
+        if points >= len(coords):
+            return max(1, largest)
+        mean = largest * points / len(coords)  # chance adds a few times its root
+        # Where one epoch ends and the next begins a batch may have a point twice.
+        return min(2 * largest, math.ceil(mean + 7 * math.sqrt(mean) + 8)) or 1
+
+    def _counts_along(self, grid: Tensor) -> list[int]:
+        """Along each axis of a grid ``(*shape, d)``: the most points in one tile.
+
+        A `Signal` counts as a grid up to a hundredth of a step.
+        """
+        axes = _axes(self.tiles, self.window, grid.device, grid.dtype)
+        d, counts = range(self.in_features), []
+        for i, n in enumerate(self.tiles):
+            line = grid[tuple(slice(None) if j == i else 0 for j in d)][:, i]
+            at = (line - axes.first[i]) * axes.per_unit[i]  # in tiles
+            reach = self.overlap / 2 + 0.02 * float((at[1] - at[0]).abs())
+            number = torch.arange(n, device=at.device)[:, None]
+            begun = (at > number - reach) | (number == 0)
+            inside = begun & ((at < number + 1 + reach) | (number == n - 1))
+            counts.append(int(inside.sum(1).max()))
+        return counts
 
     def architecture(self) -> dict:
         """The arguments that make a quilt of this form."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,7 +91,10 @@ class Stepper:
         # A quilt whose shapes are fixed needs no look at the device.
         fixed = on_cuda or recipe.engine == "compile"
         room_for = getattr(model, "room_for", None) if fixed else None
-        self.options = {"room": room_for(self.coords, size)} if room_for else {}
+        self.options = {}
+        if room_for:
+            strides = coarser_strides(signal, size)
+            self.options["room"] = room_for(self.coords, size, signal.shape, strides)
         self.index = torch.arange(size, dtype=torch.int32, device=self.device)
         if recipe.engine in ("graph", "compile") or (
             on_cuda and recipe.engine == "auto"
@@ -155,6 +159,10 @@ class Stepper:
             with warnings.catch_warnings():
                 # Adam warns of steps that are not recorded; here they only warm up.
                 warnings.filterwarnings("ignore", "This instance was constructed with")
+                # A quilt's constants are traced, and not taken from their cache.
+                warnings.filterwarnings(
+                    "ignore", "Dynamo detected a call to a `functools"
+                )
                 if engine == "compile":
                     self.fast_model = torch.compile(self.model)
                     self._learn(self.fast_model, self.index)
@@ -214,6 +222,18 @@ class Stepper:
                 torch.cuda.set_stream(before)
                 torch.cuda.synchronize()
         return graph
+
+
+def coarser_strides(signal: Signal, size: int) -> list[int]:
+    """Steps along the axes, as alike as can be, by which a grid becomes coarser ones of
+    so many points or fewer. Empty where the points are no grid."""
+    if not signal.is_grid:
+        return []
+    strides = [1] * len(signal.shape)
+    while math.prod(strides) * size < len(signal.coords):
+        longer = [i for i, n in enumerate(signal.shape) if strides[i] < n]
+        strides[min(longer, key=strides.__getitem__)] += 1
+    return strides
 
 
 @contextlib.contextmanager

@@ -17,7 +17,17 @@ from devices import devices
 from processes import in_a_process, needs_fork, require_in_a_process
 from torch import nn
 
-from sirenlib import Signal, Siren, checkpoints, files, fit, fitting, image_signal, save
+from sirenlib import (
+    Quilt,
+    Signal,
+    Siren,
+    checkpoints,
+    files,
+    fit,
+    fitting,
+    image_signal,
+    save,
+)
 from sirenlib.checkpoints import Checkpoint
 from sirenlib.steps import Stepper
 
@@ -134,6 +144,56 @@ def test_stopped_fit_ends_as_the_whole_one(path, stop_at, step, device):
         fitted(path, device)
     stop_at(-1)
     same(fitted(path, device), fitted(device=device))
+
+
+@devices
+@pytest.mark.parametrize("batch_size", [64, 90])
+@pytest.mark.parametrize("step", [1, 5, 10])
+def test_stopped_fit_of_a_quilt_ends_as_the_whole_one(
+    path, stop_at, step, batch_size, device
+):
+    def run(path=None):
+        generator = torch.Generator().manual_seed(0)
+        model = Quilt((3, 2), 8, 1, 1, first_omega_0=6.0, generator=generator)
+        return fitted(path, device, model, batch_size=batch_size)
+
+    stop_at(step)
+    with pytest.raises(Killed):
+        run(path)
+    stop_at(-1)
+    same(run(path), run())
+
+
+def test_checkpoint_of_a_siren_is_none_of_a_quilt(path):
+    fitted(path)
+    with pytest.raises(ValueError, match="checkpoint of a fit with another lr, model"):
+        fitted(path, model=Quilt((3, 2), 8, 1, 1))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="another model"):
+        fitted(path, model=Quilt((1, 1), 16, 1, 1))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change", [{"tiles": (2, 3)}, {"overlap": 0.2}, {"window": [(-1, 1), (-1, 1.5)]}]
+)
+def test_checkpoint_of_a_quilt_is_none_of_another(path, change):
+    """Of the same weights: the tiles, the overlap and the window tell them apart."""
+
+    def quilt(**options):
+        generator = torch.Generator().manual_seed(0)
+        options = {"tiles": (3, 2), **options}
+        return Quilt(
+            **options,
+            hidden_features=8,
+            hidden_layers=1,
+            out_features=1,
+            generator=generator,
+        )
+
+    fitted(path, model=quilt())
+    with pytest.raises(ValueError, match="another model"):
+        fitted(path, model=quilt(**change))
 
 
 def test_fit_may_be_stopped_many_times(path, stop_at):

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 import sirenlib
-from sirenlib import History, Signal, Siren, checkpoints, fit, steps
+from sirenlib import History, Quilt, Signal, Siren, checkpoints, fit, steps
 
 pytestmark = pytest.mark.cuda
-NETWORKS = ("siren", "another")
+NETWORKS = ("siren", "quilt", "another")
 ENGINES = ("auto", "eager", "graph", "compile")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
@@ -38,6 +38,8 @@ def seeded(seed: int = 0) -> torch.Generator:
 def network(kind: str = "siren", channels: int = 1) -> nn.Module:
     if kind == "siren":
         return Siren(2, 24, 1, channels, init="fast", generator=seeded())
+    if kind == "quilt":
+        return Quilt((3, 2), 12, 1, channels, first_omega_0=6.0, generator=seeded())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return nn.Sequential(nn.Linear(2, 24), nn.SiLU(), nn.Linear(24, channels))
@@ -96,10 +98,11 @@ def test_activations():
     assert_as_on_cpu(lambda device: [tensor.detach() for tensor in run(device)])
 
 
+@pytest.mark.parametrize("kind", ["siren", "quilt"])
 @pytest.mark.parametrize("lower", [False, True])
-def test_forward_laplacian(lower):
+def test_forward_laplacian(lower, kind):
     def run(device):
-        model = network(channels=3).to(device)
+        model = network(kind, channels=3).to(device)
         # Autocast changes nothing here: only one of the two has it.
         lowered = lower and device == "cuda"
         with torch.autocast(device, torch.bfloat16, enabled=lowered):
@@ -221,8 +224,14 @@ def trained(device, channels=1, kind="siren", **recipe) -> tuple[torch.Tensor, H
 def test_fit(engine, precision, channels, on_cpu):
     found, history = trained("cuda", channels, engine=engine, precision=precision)
     wanted, wanted_history = on_cpu(precision, channels)
-    tolerance = 2e-3 if precision == "bfloat16" else 1e-4
-    assert (found - wanted).abs().max() < tolerance
+    off = (found - wanted).abs()
+    if precision == "bfloat16":
+        # Where a gradient is a rounding of zero, Adam's step is its sign, which another
+        # order of summation turns: that weight is off by up to twice the sum of the ten
+        # rates, 1e-3 to 1e-4. There are few of them.
+        assert off.max() < 2 * 5.5e-3 and off.mean() < 5e-5
+    else:
+        assert off.max() < 1e-4
     assert history.final_psnr == pytest.approx(wanted_history.final_psnr, abs=0.1)
     assert history.step == [4, 8, 10]  # so that the host does not wait within an epoch
     sums = np.cumsum(wanted_history.loss)  # of one step each
@@ -252,9 +261,14 @@ def test_fit_inside_of_autocast(engine):
 
 
 def test_final_psnr_inside_of_autocast():
+    recipe = {"epochs": 15, "lr": 5e-3}
+    _, plain = trained("cuda", **recipe)
     with torch.autocast("cuda", torch.bfloat16):
-        _, history = trained("cuda", epochs=15, lr=5e-3)
-    assert history.final_psnr == pytest.approx(history.psnr[-1], abs=1)
+        _, history = trained("cuda", **recipe)
+    # The same float32 fit, up to the order of sums.
+    assert history.final_psnr == pytest.approx(plain.final_psnr, abs=0.05)
+    # The last epoch's mean trails the end: its rates fall from 1/15 of the first to 0.
+    assert history.psnr[-1] == pytest.approx(history.final_psnr, abs=2)
 
 
 @pytest.mark.parametrize("engine", ["eager", "graph"])
@@ -290,6 +304,37 @@ def test_generator_of_the_device():
 def test_fit_of_another_network():
     found, _ = trained("cuda", kind="another")
     assert (found - trained("cpu", kind="another")[0]).abs().max() < 1e-4
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # an engine that does not work
+@pytest.mark.parametrize("recipe", [{}, {"batch_size": 99}, {"chunk_size": 7}], ids=str)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_fit_of_a_quilt(engine, recipe):
+    found, history = trained("cuda", kind="quilt", engine=engine, **recipe)
+    wanted, expected = trained("cpu", kind="quilt", **recipe)
+    assert (found - wanted).abs().max() < 1e-4
+    assert history.final_psnr == pytest.approx(expected.final_psnr, abs=0.01)
+
+
+def test_recorded_step_of_a_quilt_has_room_for_every_batch():
+    """Batches of a third have twice the mean in a part of the picture: a point without
+    room would be NaN, and end the fit."""
+    coords = sirenlib.coordinate_grid(48, 48)
+    signal = Signal(coords, coords.prod(1, keepdim=True).sin(), (48, 48))
+    for size in (768, 769, 1151, 2303):
+        model = network("quilt").to("cuda")
+        history = fit(model, signal, epochs=2, batch_size=size, generator=seeded())
+        assert all(map(math.isfinite, history.loss))
+
+
+def test_quilt_with_room_does_not_wait_for_the_device(device):
+    model, x = network("quilt").to("cuda"), points().to("cuda")
+    model(x, 50)  # the constants of its tiles are brought there once
+    before = device.host_waits()
+    model(x, 50).sum().backward()
+    assert device.host_waits() == before
+    model(x)
+    assert device.host_waits() > before
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -491,10 +536,11 @@ def test_failed_capture_of_auto_is_an_eager_fit(device, on_cpu):
     assert (weights(model) - on_cpu("float32", 1)[0]).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("kind", ["siren", "quilt"])
 @pytest.mark.parametrize("engine", ["eager", "graph"])
-def test_no_step_waits_for_the_device(engine, device):
+def test_no_step_waits_for_the_device(engine, kind, device):
     def waits(batch_size):
-        model, before = network().to("cuda"), device.host_waits()
+        model, before = network(kind).to("cuda"), device.host_waits()
         fit(model, picture(), epochs=2, batch_size=batch_size, engine=engine)
         return device.host_waits() - before
 

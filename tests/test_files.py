@@ -15,6 +15,7 @@ from measuring import ROOT, measured, needs_fork
 from torch import nn
 
 from sirenlib import (
+    Quilt,
     Signal,
     Siren,
     coordinate_grid,
@@ -40,6 +41,11 @@ def network(**options):
     return Siren(2, 16, 1, options.pop("out_features", 1), **options)
 
 
+def quilt(**options):
+    options = {"window": [(2.0, -1.0), (0.0, 3.0)], "overlap": 0.3, **options}
+    return Quilt((3, 2), 8, 1, options.pop("out_features", 1), **options)
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "network.pt"
@@ -62,6 +68,52 @@ def test_round_trip_gives_the_same_output_bit_for_bit(path, options, device):
     save(model, path, signal)
     model = model.cpu()
     assert torch.equal(load(path).model(signal.coords), model(signal.coords))
+
+
+@devices
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"init": "fast", "first_omega_0": 85.3, "out_features": 3},
+        {"window": None, "overlap": 1},
+        {"dtype": torch.float64},
+        {"dtype": torch.bfloat16},
+    ],
+    ids=str,
+)
+def test_round_trip_of_a_quilt_gives_the_same_output_bit_for_bit(path, options, device):
+    model, signal = quilt(**options).to(device), picture()
+    save(model, path, signal)
+    model, saved = model.cpu(), load(path)
+    assert type(saved.model) is Quilt
+    assert saved.model.architecture() == model.architecture()
+    assert torch.equal(saved.model(signal.coords), model(signal.coords))
+    assert {w.dtype for w in saved.model.parameters()} == {model.dtype}
+    drawn = render(saved.model, *saved.shape, window=saved.window)
+    exact = model(signal.coords).detach().to(drawn.dtype).reshape(drawn.shape)
+    atol = 0.02 if model.dtype == torch.bfloat16 else 1e-4  # coordinates round first
+    assert torch.allclose(drawn, exact, atol=atol)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_quilt_of_a_sound_or_a_volume_is_kept(path, d):
+    coords = coordinate_grid(*[6] * d)
+    signal = Signal(coords, coords[:, :1].clone(), (6,) * d)
+    model = Quilt((2,) * d, 8, 1, 1)
+    save(model, path, signal)
+    assert torch.equal(load(path).model(coords), model(coords))
+
+
+def test_file_from_before_there_were_quilts_holds_a_siren(path):
+    model, signal = network(), picture()
+    save(model, path, signal)
+    content = torch.load(path)
+    assert content.pop("kind") == "Siren"
+    torch.save(content, path)
+    saved = load(path)
+    assert type(saved.model) is Siren
+    assert torch.equal(saved.model(signal.coords), model(signal.coords))
 
 
 def test_round_trip_keeps_the_architecture(path):
@@ -481,6 +533,80 @@ def test_crafted_file_is_refused(path, name):
     torch.save(content | CRAFTED[name](content), path)
     with pytest.raises(ValueError, match=r"network\.pt is no network of sirenlib"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tiles": (3, 3)},
+        {"tiles": (6,)},
+        {"tiles": (10**9, 10**9)},
+        {"tiles": (10**30, 1)},
+        {"tiles": ("3", "2")},
+        {"tiles": (3.0, 2)},
+        {"tiles": 6},
+        {"tiles": None},
+        {"overlap": 2},
+        {"overlap": math.nan},
+        {"overlap": "much"},
+        {"window": ((-1.0, 1.0),)},
+        {"window": ((-1.0, 1.0),) * 3},
+        {"window": ((-1.0, 1.0), (0.0, math.inf))},
+        {"window": ((-1.0, 1.0, 2.0),) * 2},
+        {"window": "all"},
+        {"generator": None, "colour": 3},
+    ],
+    ids=str,
+)
+def test_quilt_whose_arguments_make_no_sense_is_refused(path, change):
+    save(quilt(), path, picture())
+    content = torch.load(path)
+    content["architecture"].update(change)
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=r"network\.pt is no network of sirenlib"):
+        load(path)
+
+
+@pytest.mark.parametrize("kind", ["Siren", "Sequential", None, ["Quilt"]], ids=str)
+def test_quilt_under_another_name_is_refused(path, kind):
+    save(quilt(), path, picture())
+    torch.save(torch.load(path) | {"kind": kind}, path)
+    with pytest.raises(ValueError, match=r"network\.pt is no network of sirenlib"):
+        load(path)
+
+
+def test_quilt_that_has_been_changed_is_not_saved(path):
+    model = quilt()
+    model.overlap = 0.31
+    save(model, path, picture())  # it is what its arguments make
+    assert load(path).model.overlap == 0.31
+    model.net[1].omega_0 = 29.0
+    with pytest.raises(ValueError, match=r"has been changed: use torch\.save for it"):
+        save(model, path, picture())
+
+
+@needs_fork
+def test_file_that_claims_a_huge_quilt_is_refused_fast_and_without_memory(path):
+    names = []
+    for i, change in enumerate(
+        [
+            {"tiles": (10**5, 10**5)},
+            {"tiles": (10**9, 10**9)},
+            {"hidden_layers": 10**5},
+            {"tiles": (1,) * 1000},
+        ]
+    ):
+        save(quilt(), path, picture())
+        content = torch.load(path)
+        content["architecture"] |= change
+        names.append(str(path.with_name(f"{i}.pt")))
+        torch.save(content, names[-1])
+    works = [
+        f"try: sirenlib.load({name!r}); raise SystemExit(1)\nexcept ValueError: pass"
+        for name in names
+    ]
+    for seconds, memory in measured(*works, cwd=path.parent):
+        assert seconds < 1 and memory < 50e6
 
 
 @needs_fork

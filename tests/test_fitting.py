@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sirenlib import (
+    Quilt,
     Signal,
     Siren,
     cameraman,
@@ -434,8 +435,12 @@ def test_large_batch_is_computed_in_chunks():
     assert max(seen) == 4096 and seen.count(4096) >= 2
 
 
-def require_the_weights_of_eager_steps(engine, device):
-    a, b = network().to(device), network().to(device)
+def small_quilt():
+    return Quilt((3, 2), 12, 1, 1, first_omega_0=6.0, generator=seeded())
+
+
+def require_the_weights_of_eager_steps(engine, device, make=network):
+    a, b = make().to(device), make().to(device)
     for model, name in ((a, "eager"), (b, engine)):
         # 256 points three times, in 8 batches of 100.
         history = fit(
@@ -446,23 +451,30 @@ def require_the_weights_of_eager_steps(engine, device):
     assert history.step[-1] == 8 and history.final_psnr == signal_psnr(b, waves())
 
 
+makers = pytest.mark.parametrize("make", [network, small_quilt])
+
+
 @devices
+@makers
+@pytest.mark.filterwarnings("error::UserWarning")  # auto warns where it falls back
 @pytest.mark.parametrize("engine", ["auto", "graph"])
-def test_engines_reach_the_same_weights(engine, device):
+def test_engines_reach_the_same_weights(engine, device, make):
     if (engine, device) == ("graph", "cpu"):
         pytest.skip("CUDA graphs need a CUDA device")
-    require_the_weights_of_eager_steps(engine, device)
+    require_the_weights_of_eager_steps(engine, device, make)
 
 
 @devices
+@makers
 @pytest.mark.slow  # compiling takes ten seconds and more
-def test_compiled_step_reaches_the_same_weights(device):
+def test_compiled_step_reaches_the_same_weights(device, make):
     if device == "cpu" and not shutil.which("g++"):
         pytest.skip("torch.compile needs a C++ compiler")
-    require_the_weights_of_eager_steps("compile", device)
+    require_the_weights_of_eager_steps("compile", device, make)
 
 
-def test_traced_step_reaches_the_same_weights(monkeypatch):
+@makers
+def test_traced_step_reaches_the_same_weights(monkeypatch, make):
     """What `torch.compile` makes of a step, without what compiles it."""
     plain, calls = torch.compile, []
 
@@ -471,7 +483,7 @@ def test_traced_step_reaches_the_same_weights(monkeypatch):
         return plain(model, backend="aot_eager", fullgraph=True)
 
     monkeypatch.setattr(torch, "compile", traced)
-    require_the_weights_of_eager_steps("compile", "cpu")
+    require_the_weights_of_eager_steps("compile", "cpu", make)
     assert len(calls) == 1
 
 

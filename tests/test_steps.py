@@ -8,7 +8,7 @@ import torch
 from processes import needs_fork, require_in_a_process
 from torch import nn
 
-from sirenlib import Signal, Siren, coordinate_grid, evaluate, fit, render
+from sirenlib import Quilt, Signal, Siren, coordinate_grid, evaluate, fit, render
 from sirenlib.steps import VERSION, Recipe, Stepper, products_in
 
 products = torch.backends.cuda.matmul
@@ -215,3 +215,21 @@ def test_error_adds_up_the_squares_of_every_step():
         step(index, 0.0)
     expected = squares[:48].sum() + squares[16:].sum()
     assert float(step.error) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("engine", ["eager", "auto"])
+def test_quilt_on_a_cpu_makes_as_much_room_as_each_batch_needs(engine):
+    step = Stepper(
+        Quilt((2, 2), 4, 0, 1), grid_signal(), Recipe(1, 16, engine=engine), {}
+    )
+    assert step.options == {}
+
+
+def test_compiled_quilt_has_fixed_room(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda model: model)
+    model, signal = Quilt((2, 2), 4, 0, 1), grid_signal()
+    step = Stepper(model, signal, Recipe(1, 16, engine="compile"), {})
+    # Two coarser grids of 4 by 4 at most, of which a tile has 3 by 3, and two rows.
+    room = model.room_for(signal.coords, 16, (8, 8), [2, 2])
+    assert step.options == {"room": room} and 4 < room <= 16
+    assert Stepper(network(), signal, Recipe(1, 16, engine="compile"), {}).options == {}
