@@ -81,7 +81,7 @@ TASKS = {
     "gray": Task(
         {"cameraman": partial(sirenlib.cameraman, 256)},
         GRAY,
-        seeds=5,
+        seeds=3,
         ladder=(1, 2, 3, 4, 6, 8, 12, 16),
         limit=25,
         references=REFERENCES,

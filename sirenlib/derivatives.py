@@ -7,7 +7,7 @@ derivatives of a `Siren` or a `Quilt` through its layers, together with the valu
 import torch
 from torch import Tensor, nn
 
-from .quilt import Quilt
+from .quilt import Quilt, TiledLinear
 from .siren import Siren, full_precision
 
 
@@ -123,9 +123,12 @@ def forward_laplacian(
     return value, slopes.movedim(0, -1), curvature
 
 
-def _matrix(layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight ``(n, m)`` and bias of a layer, omega_0 included."""
+def _matrix(layer: nn.Module, blocks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Weight ``(*, n, m)`` and bias of a layer, omega_0 included; * are blocks."""
     linear, factor = getattr(layer, "linear", layer), getattr(layer, "omega_0", 1.0)
+    if isinstance(linear, TiledLinear):
+        weight, bias = linear.of(blocks)
+        return factor * weight, factor * bias[:, None]
     return factor * linear.weight.T, factor * linear.bias
 
 
@@ -133,18 +136,13 @@ def _blended(model: Quilt, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same for a quilt: with shares w and tiles f, whose shares sum to one,
     ``sum w f``, ``sum w grad f + f grad w`` and
     ``sum w lap f + 2 grad w . grad f + f lap w``."""
-    places = model.places(model.flattened(coords), derivatives=True)
-    table = model.table(places)
+    places = model.places(coords, derivatives=True)
+    table = model.tiling.table(places)
     first, *layers = model.net
-    maps = []
-    for layer in layers:
-        linear, factor = getattr(layer, "linear", layer), getattr(layer, "omega_0", 1.0)
-        weight, bias = linear.of(table.blocks)
-        maps.append((layer, factor * weight, factor * bias[:, None]))
-    local = table.spread(places.local)  # (blocks, room, d)
-    weight, _ = first.linear.of(table.blocks)  # (blocks, d, n)
-    slopes = first.omega_0 * weight * model.scale(coords)[:, None]
-    phase = first.phase(local, table.blocks)
+    maps = [(each, *_matrix(each, table.blocks)) for each in layers]
+    scale = model.tiling.scale(model.dtype, coords.device)
+    slopes = _matrix(first, table.blocks)[0] * scale[:, None]  # (blocks, d, n)
+    phase = first.phase(table.spread(places.local), table.blocks)
     value, slopes, curvature = _carried(phase, slopes, maps)
     value, curvature = table.collect(value), table.collect(curvature)  # (N, k, c)
     slopes = torch.stack([table.collect(each) for each in slopes.unbind(1)], -1)

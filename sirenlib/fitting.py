@@ -1,10 +1,8 @@
 """Fitting a network to a signal."""
 
-import itertools
 import math
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,13 +11,14 @@ from torch import Generator, Tensor, nn
 from tqdm.auto import tqdm
 
 from .arguments import positive_number
+from .batches import batches
 from .checkpoints import Checkpoint, FitState, copied
 from .environment import in_book, require_supported
 from .evaluation import evaluating, place_of, signal_psnr
 from .metrics import psnr_from_mse
 from .quilt import Quilt
 from .signals import Signal
-from .steps import Recipe, Stepper, coarser_strides, products_in
+from .steps import Recipe, Stepper, products_in
 
 QUILT_STEPS, QUILT_LR = 64, 1e-3  # steps an epoch
 ROWS = 100  # a history has about so many rows, however long the fit
@@ -204,8 +203,7 @@ def _fit(
 
     def row() -> None:
         nonlocal good, latest
-        loss = float(stepper.error) / (state.points * signal.total_weight)
-        loss *= len(signal.coords)
+        loss = float(stepper.error) / (state.points / size * stepper.scale)
         check_finite(loss)
         # First of all, so that Ctrl-C in here does not make this row twice.
         state.points = 0
@@ -239,7 +237,7 @@ def _fit(
         with products_in(recipe.precision):
             stepper = Stepper(model, signal, recipe, state.moments)
             stepper.error += state.error
-            for index in _batches(signal, size, steps, state):
+            for index in batches(signal, size, state.seed, state.done, steps):
                 if keeper.due():
                     save()
                 fallen = (state.done - state.begun) / (steps - state.begun)
@@ -262,51 +260,6 @@ def _fit(
         if stepper:
             stepper.adam.zero_grad()
     return history
-
-
-def _batches(
-    signal: Signal, size: int, steps: int, state: FitState
-) -> Iterator[Tensor]:
-    """The points of the steps to come: ``(size,)`` each, on the signal's device.
-
-    Epochs stand end to end, so that the last batch of one is filled up from the next.
-    The order of an epoch follows from the seed and its number alone.
-    """
-    points, device = len(signal.coords), signal.coords.device
-    strides = coarser_strides(signal, size)
-
-    def order_of(epoch: int) -> Tensor:
-        if not strides:
-            shuffle = Generator(device).manual_seed(state.seed + epoch)
-            kind = {"dtype": torch.int32, "device": device}
-            return torch.randperm(points, generator=shuffle, **kind)
-        return _coarser_grids(signal.shape, strides, state.seed + epoch, device)
-
-    epoch, skipped = divmod(state.done * size, points)
-    order = order_of(epoch)[skipped:]
-    for _ in range(state.done, steps):
-        if len(order) < size:
-            epoch += 1
-            order = order.clone()  # the rest of an epoch, without the whole of it
-            order = torch.cat([order, order_of(epoch)])
-        yield order[:size]
-        order = order[size:]
-
-
-def _coarser_grids(
-    shape: tuple[int, ...], strides: list[int], seed: int, device: torch.device
-) -> Tensor:
-    """All points of a grid: the coarser grids with those strides, in a random order."""
-    shuffle = Generator().manual_seed(seed)
-    starts = list(itertools.product(*map(range, strides)))
-    grid = torch.arange(math.prod(shape), dtype=torch.int32, device=device)
-    order, filled = torch.empty_like(grid), 0
-    grid = grid.view(shape)
-    for i in torch.randperm(len(starts), generator=shuffle).tolist():
-        part = grid[tuple(map(slice, starts[i], shape, strides))]
-        order[filled : filled + part.numel()].view(part.shape).copy_(part)
-        filled += part.numel()
-    return order
 
 
 def _require_fit(model: nn.Module, signal: Signal, recipe: Recipe) -> None:

@@ -40,9 +40,7 @@ def micro_fit(model, coords, values, batches, lr=5e-4):
     """One step of Adam for each batch of indices, at a rate that falls to zero."""
     adam = torch.optim.Adam(model.parameters())
     for step, index in enumerate(batches):
-        adam.param_groups[0]["lr"] = (
-            lr * (1 + math.cos(math.pi * step / len(batches))) / 2
-        )
+        adam.param_groups[0]["lr"] = lr * (1 - step / len(batches))
         adam.zero_grad()
         (model(coords[index]) - values[index]).square().mean().backward()
         adam.step()

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .arguments import positive_number, whole_number
+from .batches import coarser_strides
 from .evaluation import chunk_of, place_of, squared_errors
 from .signals import Signal
 
@@ -90,11 +90,11 @@ class Stepper:
         on_cuda = self.device.type == "cuda"
         # A quilt whose shapes are fixed needs no look at the device.
         fixed = on_cuda or recipe.engine == "compile"
-        room_for = getattr(model, "room_for", None) if fixed else None
+        tiling = getattr(model, "tiling", None) if fixed else None
         self.options = {}
-        if room_for:
-            strides = coarser_strides(signal, size)
-            self.options["room"] = room_for(self.coords, size, signal.shape, strides)
+        if tiling:
+            given = self.coords, size, signal.shape, coarser_strides(signal, size)
+            self.options["room"] = tiling.room_for(*given)
         self.index = torch.arange(size, dtype=torch.int32, device=self.device)
         if recipe.engine in ("graph", "compile") or (
             on_cuda and recipe.engine == "auto"
@@ -157,12 +157,10 @@ class Stepper:
         kept = copy.deepcopy((self.model.state_dict(), self.moments(), self.error))
         try:
             with warnings.catch_warnings():
-                # Adam warns of steps that are not recorded; here they only warm up.
-                warnings.filterwarnings("ignore", "This instance was constructed with")
-                # A quilt's constants are traced, and not taken from their cache.
-                warnings.filterwarnings(
-                    "ignore", "Dynamo detected a call to a `functools"
-                )
+                # Adam warns of steps that are not recorded; here they only warm up. A
+                # quilt's constants are traced, and not taken from their cache.
+                expected = "This instance was constructed|Dynamo detected a call"
+                warnings.filterwarnings("ignore", expected)
                 if engine == "compile":
                     self.fast_model = torch.compile(self.model)
                     self._learn(self.fast_model, self.index)
@@ -222,18 +220,6 @@ class Stepper:
                 torch.cuda.set_stream(before)
                 torch.cuda.synchronize()
         return graph
-
-
-def coarser_strides(signal: Signal, size: int) -> list[int]:
-    """Steps along the axes, as alike as can be, by which a grid becomes coarser ones of
-    so many points or fewer. Empty where the points are no grid."""
-    if not signal.is_grid:
-        return []
-    strides = [1] * len(signal.shape)
-    while math.prod(strides) * size < len(signal.coords):
-        longer = [i for i, n in enumerate(signal.shape) if strides[i] < n]
-        strides[min(longer, key=strides.__getitem__)] += 1
-    return strides
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import io
 import itertools
 import math
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,9 +25,9 @@ from sirenlib import (
     laplace,
     suggest_omega_0,
 )
+from sirenlib.batches import batches, coarser_strides
 from sirenlib.quilt import TiledLinear, TiledSine
 from sirenlib.signals import grid_between
-from sirenlib.steps import coarser_strides
 
 # Tiles, window and overlap: one to three axes, axes without a seam, windows that are
 # not even, that descend, and overlaps up to the largest.
@@ -235,7 +234,10 @@ def test_derivatives_of_the_shares_are_those_of_autograd(form):
     model = made(form)
     coords = anywhere(model).requires_grad_()
     places = model.places(coords, derivatives=True)
-    scale = float(model.scale(coords).abs().max()) / model.overlap
+    scale = (
+        float(model.tiling.scale(coords.dtype, coords.device).abs().max())
+        / model.overlap
+    )
     for k in range(places.share.shape[1]):
         share = places.share[:, k : k + 1]
         slope, bend = gradient(share, coords), laplace(share, coords)[:, 0]
@@ -307,7 +309,7 @@ def places_where_something_begins(model):
 def test_value_gradient_and_laplacian_are_continuous(form):
     model = made(form, out_features=1)
     where = places_where_something_begins(model)
-    size = float(model.scale(where).abs().max() ** 2)
+    size = float(model.tiling.scale(where.dtype, where.device).abs().max() ** 2)
     for three in (by_autograd(model), lambda x: forward_laplacian(model, x)):
         value, slope, curvature = jumps(three, model, where)
         # Places 2e-12 of a tile apart: rounding is left, and the next derivative.
@@ -322,7 +324,7 @@ def test_the_simpler_step_would_let_the_laplacian_jump():
     for step in (fifth_degree, third_degree):
         function = by_autograd(lambda x, step=step: blended(model, x, step))
         found[step] = jumps(function, model, where)
-    size = float(model.scale(where).abs().max() ** 2)
+    size = float(model.tiling.scale(where.dtype, where.device).abs().max() ** 2)
     assert found[fifth_degree][2] < 1e-4 * size
     assert found[third_degree][1] < 1e-8 * size and found[third_degree][2] > size
 
@@ -342,7 +344,7 @@ def test_crowded_points_need_no_table_of_all_tiles_by_the_largest():
     model = made(((40, 50), None, 0.125))
     coords = crowded(model)
     places = model.places(coords)
-    table = model.table(places)
+    table = model.tiling.table(places)
     pairs = int((places.share > 0).sum())
     assert pairs >= 5000
     # 2000 tiles by 3000 points would be 6,000,000 rows.
@@ -356,7 +358,7 @@ def test_crowded_points_need_no_table_of_all_tiles_by_the_largest():
 def test_points_of_one_tile_leave_the_others_out(count):
     model = made(((40, 50), None, 0.125))
     coords = at(model, 7.2 + 0.6 * torch.rand(count, 2, generator=seeded()).double())
-    table = model.table(model.places(coords))
+    table = model.tiling.table(model.places(coords))
     assert table.count * table.room <= 2 * count
 
 
@@ -377,7 +379,7 @@ def test_room_changes_no_value(form):
     for room in (200, 1000):
         assert torch.allclose(model(coords, room), model(coords), rtol=0, atol=1e-12)
         places = model.places(coords)
-        table = model.table(places, room)
+        table = model.tiling.table(places, room)
         assert (table.blocks, table.room) == (None, room)
         assert table.count == math.prod(model.tiles)
 
@@ -491,7 +493,7 @@ def test_half_precision_finds_the_tile():
     """The numbers of 1000 tiles are none of bfloat16's 8 bits."""
     model = Quilt((1000,), 4, 0, 1, generator=seeded()).bfloat16()
     coords = at(model, torch.arange(1000.0)[:, None].double() + 0.5)
-    places = model.places(model.flattened(coords))
+    places = model.places(coords)
     assert torch.equal(places.tile[places.share > 0], torch.arange(1000))
 
 
@@ -715,7 +717,7 @@ def test_pixels_that_are_square_are_square_in_a_tile():
     model = Quilt.for_signal(picture)
     assert model.tiles == (2, 4)
     assert model.window == ((-0.5, 0.5), (-1.0, 1.0))
-    scale = model.scale(picture.coords)
+    scale = model.tiling.scale(picture.coords.dtype, picture.coords.device)
     assert float(scale[0]) == pytest.approx(float(scale[1]))
 
 
@@ -785,8 +787,7 @@ def test_first_omega_0_of_a_slow_signal_is_lower():
 
 def batches_of(signal, size, epochs=3, seed=0):
     steps = math.ceil(epochs * len(signal.coords) / size)
-    state = SimpleNamespace(done=0, seed=seed)
-    return [index.long() for index in fitting._batches(signal, size, steps, state)]
+    return [index.long() for index in batches(signal, size, seed, 0, steps)]
 
 
 def plain(*shape):
@@ -873,7 +874,7 @@ def test_scattered_points_are_shuffled():
 
 
 def most_in_a_tile(model, coords):
-    places = model.places(model.flattened(coords))
+    places = model.places(coords)
     return int(places.tile[places.share > 0].bincount().max())
 
 
@@ -884,7 +885,7 @@ def room_and_need(shape, tiles, size, *, grid, overlap, seed, epochs=3):
     window = [(-1.0, 1.0)] * d if grid else [(0.0, 2.0)] * d
     model = Quilt(tiles, 1, 0, 1, overlap=overlap, window=window)
     known = coarser_strides(signal, size)
-    room = model.room_for(signal.coords, size, signal.shape, known)
+    room = model.tiling.room_for(signal.coords, size, signal.shape, known)
     batches = batches_of(signal, size, epochs, seed)
     return room, max(most_in_a_tile(model, signal.coords[index]) for index in batches)
 
@@ -952,7 +953,7 @@ def test_room_of_the_usual_batches_is_not_much_more_than_is_needed(shape, tiles,
 
 def test_room_of_a_full_pass_is_that_of_the_fullest_tile():
     model, signal = Quilt((8, 8), 1, 0, 1), plain(64, 64)
-    room = model.room_for(signal.coords, 4096, (64, 64), [1, 1])
+    room = model.tiling.room_for(signal.coords, 4096, (64, 64), [1, 1])
     assert room == most_in_a_tile(model, signal.coords)
 
 

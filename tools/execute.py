@@ -82,9 +82,10 @@ def write_pages() -> None:
     import claims  # imported late: PyTorch takes seconds
     import cover
     import sizes
+    import speed
     import tables
 
-    for tool in (claims, tables, sizes, cover):
+    for tool in (claims, tables, sizes, speed, cover):
         tool.write()
 
 

@@ -10,6 +10,7 @@ from textwrap import fill
 
 from chapters import ROOT
 from fingerprint import bare
+from marks import put
 
 # What the chapters explain line by line. What lies around it is counted beside it:
 # files, pictures, checkpoints, figures, the command line.
@@ -26,8 +27,6 @@ CORE = (
     "fitting",
 )
 LIMIT = 1300
-BEGIN, END = "<!-- size:begin -->\n", "<!-- size:end -->"
-
 SENTENCE = """\
 The library is small, and a test keeps it so. Its core has {core:,} lines of code, and
 fewer than {limit:,} are allowed. To the core belong
@@ -69,10 +68,7 @@ def sentence() -> str:
 
 def write(root: Path = ROOT) -> None:
     """Write the paragraph between its marks."""
-    page = root / "book" / "reference.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}{sentence()}{END}{after}", encoding="utf-8")
+    put(root / "book" / "reference.md", "size", sentence())
 
 
 if __name__ == "__main__":

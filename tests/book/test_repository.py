@@ -1,6 +1,7 @@
 """What holds for the repository as a whole."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import cover
 import lowest
+import marks
 import pytest
 import sizes
+import speed
 import yaml
 from address import addresses, set_address
 from chapters import ROOT, chapters, set_up_cell
@@ -27,11 +30,13 @@ ORDER = [
     "theory",
     "initialization",
     "siren",
+    "tiling",
     "quilt",
     "derivatives",
     "evaluation",
     "files",
     "checkpoints",
+    "batches",
     "steps",
     "fitting",
     "records",
@@ -118,12 +123,63 @@ def test_reference_has_the_size_of_the_library():
 def test_size_is_written_between_its_marks(tmp_path):
     (tmp_path / "book").mkdir()
     page = tmp_path / "book" / "reference.md"
-    page.write_text(f"Before.\n\n{sizes.BEGIN}Old.\n{sizes.END}\nAfter.\n")
+    old = "<!-- size:begin -->\nOld.\n<!-- size:end -->"
+    page.write_text(f"Before.\n\n{old}\nAfter.\n")
     for _ in range(2):
         sizes.write(tmp_path)
         text = page.read_text("utf-8")
         assert text.startswith("Before.") and text.endswith("After.\n")
         assert sizes.sentence() in text and "Old." not in text
+
+
+def test_page_without_marks_is_an_error(tmp_path):
+    page = tmp_path / "page.md"
+    for text in ("", "<!-- a:begin -->\n", "<!-- b:begin -->\n<!-- b:end -->"):
+        page.write_text(text)
+        with pytest.raises(ValueError, match="no <!-- a:begin -->"):
+            marks.put(page, "a", "new")
+        assert page.read_text() == text
+
+
+RECORD = {
+    "pictures": {"cameraman": [256, 256]},
+    "provenance": {"hardware": "A chip, 1 thread"},
+    "rows": [
+        {"quality": 40, "name": "quilt", "seconds": 1.13, "over": {"quilt": 1.0}},
+        {"quality": 40, "name": "sirenlib.fit", "seconds": 9.04, "over": {}},
+        {
+            "quality": 40,
+            "name": "copied recipe, as copied",
+            "seconds": 1469.0,
+            "over": {"quilt": 1300.0},
+        },
+        {
+            "quality": 40,
+            "name": "copied recipe, chunks of 4,096",
+            "seconds": 734.5,
+            "over": {"quilt": 650.0},
+        },
+        {"quality": 30, "name": "quilt", "seconds": 7.7, "over": {"quilt": 1.0}},
+    ],
+}
+
+
+def test_speed_is_that_of_the_record():
+    text = " ".join(speed.sentence(RECORD, "page.md").split())
+    assert "(A chip)" in text and "256 × 256 pixels, to 40 dB in 1.1 seconds" in text
+    assert "one sine network in 9.0." in text
+    assert "needs 1,500 seconds: 1,300 times the quilt's, and 650 times" in text
+    assert "[benchmarks](page.md)" in text and "7.7" not in text
+
+
+@pytest.mark.parametrize("name", speed.PAGES)
+def test_pages_say_the_speed_of_the_record(name):
+    record = json.loads(
+        (ROOT / "benchmarks" / "results" / "time_to_quality.json").read_text("utf-8")
+    )
+    _, found, _ = marks.between((ROOT / name).read_text("utf-8"), "speed")
+    wanted = speed.sentence(record, speed.PAGES[name])
+    assert found == wanted, "the speed is stale: run `make execute`"
 
 
 def test_lines_of_the_scripts_are_short():
