@@ -575,12 +575,13 @@ def test_quilt_under_another_name_is_refused(path, kind):
         load(path)
 
 
-def test_quilt_that_has_been_changed_is_not_saved(path):
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [("", "overlap", 0.31), ("net.1", "omega_0", 29.0), ("net.0", "omega_0", 29.0)],
+)
+def test_quilt_that_has_been_changed_is_not_saved(path, part, name, value):
     model = quilt()
-    model.overlap = 0.31
-    save(model, path, picture())  # it is what its arguments make
-    assert load(path).model.overlap == 0.31
-    model.net[1].omega_0 = 29.0
+    setattr(model.get_submodule(part), name, value)
     with pytest.raises(ValueError, match=r"has been changed: use torch\.save for it"):
         save(model, path, picture())
 
