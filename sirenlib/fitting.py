@@ -76,8 +76,8 @@ def fit(
     Epochs are laid end to end, each in a new order, and are cut into batches of one
     size; the last of them is filled up from one more epoch. Of a grid each batch is
     about a coarser grid: every few pixels along each axis, moved by some pixels from
-    batch to batch. So it is spread evenly, and no part of a picture is left to chance.
-    Other points are shuffled.
+    batch to batch. So it is spread evenly, but for a rim where it ends in one grid and
+    goes on in the next. Other points are shuffled.
 
     The work is done on the device of the model. The signal is moved there once. Beyond
     the signal itself it takes memory for one chunk and for the order of an epoch,
