@@ -40,7 +40,7 @@ def contenders(monkeypatch):
 @pytest.mark.parametrize("precision", CHOICES["precision"])
 def test_contenders(precision, contenders):
     """Each rival of the benchmarks, in each precision."""
-    assert len(contenders) == 4
+    assert len(contenders) == 5
     side = 16
     grid = sirenlib.coordinate_grid(side, side)
     signal = Signal(grid, (3 * grid[:, :1]).sin(), (side, side))
@@ -70,6 +70,7 @@ SHORTER = {
         "2**28 if on_cuda": "2**12 if on_cuda",
         "2**16 if on_cuda": "2**6 if on_cuda",
     },
+    "12_many_small_networks": {},
 }
 
 
