@@ -86,7 +86,7 @@ def test_every_setting_under_the_sliders(page, fits):
         )
         target = (sirenlib.render(fits[setting], 24, 24)[..., 0].numpy() + 1) / 2
         off = np.abs(panel(page, 0) - target.clip(0, 1)[..., None])
-        assert np.mean(off) < 0.015  # WebP loses a little
+        assert np.mean(off) < 0.03  # WebP loses a little
 
 
 def test_laplacian_has_the_colors_of_the_picture(page, fits):
