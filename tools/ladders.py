@@ -25,7 +25,7 @@ COLORS = dict(
         strict=True,
     )
 )
-OTHER, GAP = "#777777", 1.7  # decibels between two labels
+OTHER, GAP = "#777777", 2.2  # decibels between two labels
 
 
 def write(record: dict, path: Path) -> None:
@@ -101,9 +101,15 @@ def _label(axes: plt.Axes, ends: list[tuple]) -> None:
         axes.annotate(
             name,
             (x, y),
-            (x * 1.15, last),
+            (x * 1.3, last),
             color=color,
             fontsize=10,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6},
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "lw": 0.6,
+                "relpos": (0, 0.5),
+            },
         )
