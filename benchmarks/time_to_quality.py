@@ -345,7 +345,7 @@ def measure(task: Task, counts: dict, device: torch.device) -> dict:
         for (picture, one), found in steps.items()
     ]
     return {
-        "pictures": {name: list(signal.shape) for name, signal in signals.items()},
+        "fitted": {name: list(signal.shape) for name, signal in signals.items()},
         "clock": "seconds" if device.type == "cuda" else "CPU seconds of one thread",
         "seeds": task.seeds,
         "limit": task.limit,

@@ -424,10 +424,10 @@ def test_one_narrow_network_scatters(explorer):
 
 
 def test_said_to_a_screen_reader(explorer):
+    rows = explorer.rows()  # waits until they are drawn
     labels = [
         plot.get_attribute("aria-label") for plot in explorer.page.locator("svg").all()
     ]
-    rows = explorer.rows()
     assert len(labels) == 10
     for layer in range(1, 6):
         for place, label in enumerate(labels[2 * layer - 2 : 2 * layer]):

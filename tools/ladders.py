@@ -51,7 +51,7 @@ def mark(record: dict) -> str:
 
 def draw(record: dict) -> plt.Figure:
     """A panel for each picture that was fitted; the last one has the labels."""
-    names = list(record["pictures"])
+    names = list(record["fitted"])
     size = (7.4, 4.2) if len(names) == 1 else (9.4, 3.4)
     figure, panels = plt.subplots(
         1, len(names), figsize=size, sharey=True, squeeze=False

@@ -10,7 +10,7 @@ OURS = ("quilt", "sirenlib.fit")
 
 def qualities(record: dict) -> str:
     """What was done how often; a table for each picture and quality; the sources."""
-    seeds, several = record["seeds"], len(record["pictures"]) > 1
+    seeds, several = record["seeds"], len(record["fitted"]) > 1
     often = f"the medians of {seeds} seeds" if seeds > 1 else "of one fit each"
     text = f"\nTimes are {record['clock']}, {often}.\n{_disturbed(record['disturbed'])}"
     text += _most_parameters(record["contenders"])
@@ -110,7 +110,7 @@ def _sentence(record: dict) -> str:
     reached = [row for row in record["rows"] if row["bound"] != "more than"]
     best = max((row["quality"] for row in reached), default=None)
     parts = []
-    for picture in record["pictures"]:
+    for picture in record["fitted"]:
         rows = [r for r in reached if (r["picture"], r["quality"]) == (picture, best)]
         rows.sort(key=lambda row: row["seconds"])
         times = [f"{row['name']} {number(row['seconds'], 2)}" for row in rows]

@@ -26,7 +26,7 @@ caches. The [benchmarks]({page}) have the others.
 
 def sentence(record: dict, page: str) -> str:
     """The paragraph, with the page that it links."""
-    [shape] = record["pictures"].values()
+    [shape] = record["fitted"].values()
     rows = {row["name"]: row for row in record["rows"] if row["quality"] == QUALITY}
     copied = rows["copied recipe, as copied"]
     in_chunks = rows["copied recipe, chunks of 4,096"]

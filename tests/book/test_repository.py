@@ -142,7 +142,7 @@ def test_page_without_marks_is_an_error(tmp_path):
 
 
 RECORD = {
-    "pictures": {"cameraman": [256, 256]},
+    "fitted": {"cameraman": [256, 256]},
     "provenance": {"hardware": "A chip, 1 thread"},
     "rows": [
         {"quality": 40, "name": "quilt", "seconds": 1.13, "over": {"quilt": 1.0}},

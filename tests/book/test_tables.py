@@ -31,7 +31,7 @@ TUTORIAL |= {"paper": "https://x.y/c", "code": ""}
 TUTORIAL |= {"curve": {"step": [0, 5, 10], "psnr": [5.0, 9.0, 12.0]}}
 TUTORIAL |= {"seconds a step": {"as copied": [1.0, 3.0, 2.0]}}
 QUALITIES = {
-    "pictures": {"cameraman": [256, 256]},
+    "fitted": {"cameraman": [256, 256]},
     "clock": "CPU seconds of one thread",
     "seeds": 3,
     "limit": 40,
