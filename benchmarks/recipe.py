@@ -21,6 +21,7 @@ from unittest import mock
 import numpy as np
 import skimage
 import torch
+from pictures import middle_square
 from provenance import begin, command_line, write_record
 from timing import both_seconds
 
@@ -145,14 +146,11 @@ def rows() -> dict[str, Recipe | One]:
 
 def gray(name: str) -> np.ndarray:
     """The square in the middle of a picture of scikit-image, at most `SIDE` wide."""
-    pixels = getattr(skimage.data, name)()
+    pixels = middle_square(name)
     if pixels.ndim == 3:
         pixels = skimage.color.rgb2gray(pixels[..., :3])
     pixels = skimage.util.img_as_float(pixels)
-    side = min(pixels.shape)
-    top, left = ((length - side) // 2 for length in pixels.shape)
-    pixels = pixels[top : top + side, left : left + side]
-    side = min(side // 2 * 2, SIDE)
+    side = min(len(pixels) // 2 * 2, SIDE)
     pixels = skimage.transform.resize(pixels, (side, side), anti_aliasing=True)
     return np.clip(2 * pixels - 1, -1, 1)
 

@@ -29,9 +29,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-import skimage
 import torch
 from contenders import COLOR, GRAY, REFERENCES, Contender
+from pictures import middle_square
 from provenance import (
     RESULTS,
     begin,
@@ -70,11 +70,8 @@ class Task:
 
 def color_picture(name: str, side: int = 512) -> Signal:
     """The largest square in the middle, not larger than that side."""
-    picture = getattr(skimage.data, name)()
-    square = min(picture.shape[:2])
-    top, left = ((length - square) // 2 for length in picture.shape[:2])
-    picture = picture[top : top + square, left : left + square]
-    return sirenlib.image_signal(picture, size=min(square, side))
+    picture = middle_square(name)
+    return sirenlib.image_signal(picture, size=min(len(picture), side))
 
 
 TASKS = {
