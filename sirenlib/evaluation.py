@@ -16,9 +16,9 @@ from .metrics import psnr_from_mse
 from .quilt import Quilt
 from .signals import LARGEST, Signal
 from .siren import Siren, full_precision
+from .tiling import Window
 
 PROBES = 16
-Window = tuple[tuple[float, float], ...]
 
 
 def chunk_on(device: torch.device) -> int:

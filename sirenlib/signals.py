@@ -106,9 +106,10 @@ class Signal:
             rounding = 2 * epsilon * max(abs(first), abs(last))
             allowed = min(0.01 * step + rounding, 0.5 * step) if count > 1 else rounding
             line = torch.linspace(first, last, count, dtype=torch.float64)
-            along = [count if axis == i else 1 for axis in range(len(self.shape))]
-            column = self.coords[:, i].detach().cpu().reshape(self.shape)
-            distance = float((column - line.reshape(along)).abs().max())
+            column = self.coords[:, i].detach().reshape(1, *self.shape)
+            others = [axis for axis in range(column.ndim) if axis != i + 1]
+            extremes = torch.stack([column.amin(others), column.amax(others)]).cpu()
+            distance = float((extremes - line).abs().max())
             if distance > allowed or (count > 1 and step == 0):
                 return False
         return True
