@@ -26,7 +26,9 @@ chapters' own outputs. There are {total} of them, and nobody typed their numbers
 In the column *result* the measured number comes first. After ≤ or ≥ stands a bound.
 After ≈ stands the prediction, and after ± the tolerance. Where the tolerance follows
 from a sample, the size of the sample stands in parentheses. After = stands a number
-that can be counted and must be met exactly. A < alone belongs to a rounding error.
+that can be counted and must be met exactly. After *not* stands the nearest wrong
+value, what a formula with a term missing would give: the line would stop at it, too.
+A < alone belongs to a rounding error.
 Its own value differs from one machine to the next, so only its bound is printed.
 
 Results of training differ between machines as well. They are held by a bound, with
@@ -76,6 +78,7 @@ def _table(path: Path) -> tuple[str, list[str]]:
 def _row(place: str, check, title: str) -> str:
     bound = check.bound.replace("± ", "±\N{NO-BREAK SPACE}")  # lines break before signs
     result = f"{check.measured} {check.relation}\N{NO-BREAK SPACE}{bound}".lstrip()
+    result += f", not {check.against}" if check.against else ""
     quantity = f"{check.quantity} ({check.note})" if check.note else check.quantity
     name, quantity, result = map(plain, [check.statement, quantity, result])
     title = f", {plain(title)}" if title else ""
