@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .explore import explore
     from .explore_activations import explore_activations
+    from .explore_cobweb import explore_cobweb
     from .explore_folding import explore_folding
     from .explore_quilt import explore_quilt
     from .scrub_training import scrub_training
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "explore",
     "explore_activations",
+    "explore_cobweb",
     "explore_folding",
     "explore_quilt",
     "scrub_training",

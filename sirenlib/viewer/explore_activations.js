@@ -1,4 +1,4 @@
-/* needs: frame plot algebra random */
+/* needs: frame plot algebra random laws */
 /* The activation explorer: what stands before and after the sines of networks that have
    just been drawn, and the laws of chapters 6 and 7 on top. Weights and biases have
    omega_0 multiplied in; the inputs are one-dimensional. */
@@ -106,40 +106,6 @@ function binCounts(values, edge, bins) {
 }
 
 /* The laws */
-
-function sineOverItself(t) {
-  return t === 0 ? 1 : Math.sin(t) / t;
-}
-
-/* s = E cos(2 b) for a bias uniform between -half and half. */
-function uniformBiasFactor(half) {
-  return sineOverItself(2 * half);
-}
-
-/* Of the sine of a phase whose weighted sum is normal with variance q. */
-function sineMeanSquare(q, s) {
-  return (1 - s * Math.exp(-2 * q)) / 2;
-}
-
-function nextVariance(q, s, c) {
-  return (c * c / 3) * sineMeanSquare(q, s);
-}
-
-function gradientFactor(q, s, c) {
-  return (c * c / 3) * (1 - sineMeanSquare(q, s));
-}
-
-/* The q that nextVariance leaves unchanged. Below it the map leads up, above it down; it
-   is 0 where the map leads down everywhere. */
-function fixedPoint(s, c) {
-  let low = 0, high = c * c / 1.5;
-  for (let halving = 0; halving < 100; halving++) {
-    const q = (low + high) / 2;
-    if (nextVariance(q, s, c) > q) low = q;
-    else high = q;
-  }
-  return low;
-}
 
 /* The law of every layer in a wide network: standard deviations before and after the
    sine, and the gradient's square, 1 in the last layer. `sums` has, for each input, the
