@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .explore_activations import explore_activations
     from .explore_cobweb import explore_cobweb
     from .explore_folding import explore_folding
+    from .explore_omega_0 import explore_omega_0
     from .explore_quilt import explore_quilt
     from .scrub_training import scrub_training
     from .train_here import train_here
@@ -20,6 +21,7 @@ __all__ = [
     "explore_activations",
     "explore_cobweb",
     "explore_folding",
+    "explore_omega_0",
     "explore_quilt",
     "scrub_training",
     "train_here",
