@@ -14,4 +14,4 @@ from .records import recorded
 from .signals import Signal, coordinate_grid, suggest_omega_0
 from .siren import SineLayer, Siren
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

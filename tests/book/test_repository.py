@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import cover
@@ -18,6 +19,8 @@ import yaml
 from address import addresses, set_address
 from chapters import ROOT, chapters, set_up_cell
 from fingerprint import imported
+
+import sirenlib
 
 ORDER = [
     "micro",
@@ -96,6 +99,17 @@ def test_lowest_versions_are_those_of_the_bounds():
     found = lowest.lowest()
     assert {"torch==2.2.*", "numpy==1.24.*", "ipywidgets==7.7.*"} <= set(found)
     assert all(re.fullmatch(r"[\w-]+==[\d.]+\.\*", line) for line in found)
+
+
+def test_every_place_has_the_same_version():
+    """And the newest changes are those of this version, of one date."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = f"## {citation['version']} ({citation['date-released']})"
+    assert re.findall(r"^## .*", changes, re.MULTILINE)[0] == newest
+    assert project["project"]["version"] == citation["version"]
+    assert sirenlib.__version__ == citation["version"]
 
 
 def test_ruff_has_nothing_to_say():
