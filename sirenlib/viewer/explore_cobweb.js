@@ -162,7 +162,8 @@ function cobwebControls(state, biases, set) {
   const { most } = COBWEB, scale = (halves) => Math.sqrt(halves / 2);
   const names = COBWEB_BIASES.map(({ name }) => name);
   return [
-    slider("variance in layer 2", { min: 0.01, max: most, step: 0.01, value: state.start },
+    slider("variance in layer 2",
+      { min: 0.01, max: most, step: 0.01, value: state.start },
       (start) => set({ start }), (start) => start.toFixed(2)),
     slider("weight scale c",
       { min: 2, max: 30, step: 1, value: Math.round(2 * state.c ** 2) },
