@@ -34,6 +34,9 @@ slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal, other
 execute: .venv/ready  ## run the chapters whose outputs are stale, gather all claims
 	$(BIN)/python tools/execute.py
 
+fold: .venv/ready  ## fold the cells that have a #@title, without running them
+	$(BIN)/python tools/execute.py --fold
+
 bench: .venv/ready  ## measure the recorded times again, and print them on their page
 	$(BIN)/python -m pip install --quiet siren-pytorch==0.1.7
 	$(BIN)/python benchmarks/time_to_quality.py --task gray --device $(or $(DEVICE),cpu)

@@ -53,6 +53,11 @@ class Chapter:
     path: Path
     notebook: nbformat.NotebookNode
 
+    @property
+    def number(self) -> int:
+        """The chapter's number, with which its file begins."""
+        return int(self.path.name[:2])
+
     def cells(self, kind: str) -> list[tuple[int, nbformat.NotebookNode]]:
         """The numbered cells of one kind: ``code`` or ``markdown``."""
         numbered = enumerate(self.notebook.cells, 1)

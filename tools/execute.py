@@ -1,7 +1,8 @@
 """Execute the chapters whose outputs are stale, and record what they depend on.
 
 ``python tools/execute.py`` runs what is stale, ``--all`` everything, and chapters
-that are named run in any case. A chapter with an error in it stays as it was. At the
+that are named run in any case. A chapter with an error in it stays as it was. With
+``--fold`` cells are folded that have got a ``#@title``, and nothing is run. At the
 end the pages of all claims and of the benchmarks, the library's size in the reference,
 and the live parts of the first page are written anew.
 """
@@ -19,7 +20,7 @@ from fingerprint import PACKAGE, fingerprint, recorded_fingerprint
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
-from rules import KEPT_IN_CELL, KEPT_IN_NOTEBOOK
+from rules import CHECK_OF_EXERCISE, KEPT_IN_CELL, KEPT_IN_NOTEBOOK
 
 # No version in it: another Python would make a diff of every chapter.
 LANGUAGE = {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"}
@@ -75,6 +76,22 @@ def tidy(notebook: NotebookNode) -> None:
     ]:
         for key in set(node.metadata) - kept:
             del node.metadata[key]
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source.startswith("#@title"):
+            fold(cell)
+
+
+def fold(cell: NotebookNode) -> None:
+    """Fold a cell that has a title, in the book, in JupyterLab and in Colab.
+
+    The check of an exercise folds with its output, and of others the figure stays.
+    """
+    check = cell.source.startswith(CHECK_OF_EXERCISE)
+    data, tag = cell.metadata, "hide-cell" if check else "hide-input"
+    others = [each for each in data.get("tags", []) if not each.startswith("hide-")]
+    prompt = {"code_prompt_show": "Show the check" if check else "Show the code"}
+    data.update(cellView="form", jupyter={"source_hidden": True}, tags=[tag, *others])
+    data["mystnb"] = {**data.get("mystnb", {}), **prompt}
 
 
 def write_pages() -> None:
@@ -92,11 +109,18 @@ def write_pages() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="run the fresh ones too")
+    parser.add_argument("--fold", action="store_true", help="fold cells, run nothing")
     parser.add_argument("chapters", nargs="*", type=Path, metavar="CHAPTER")
     arguments = parser.parse_args()
     # The committed outputs come from a CPU, and small networks like one thread.
     os.environ.update(SIRENLIB_BOOK="cpu", OMP_NUM_THREADS="1")
     wanted = arguments.chapters or chapters()
+    if arguments.fold:
+        for path in wanted:
+            notebook = nbformat.read(path, as_version=4)
+            tidy(notebook)
+            nbformat.write(notebook, path)
+        return
     everything = arguments.all or arguments.chapters
     for path in wanted if everything else filter(stale, wanted):
         start = time.perf_counter()

@@ -50,6 +50,16 @@ def headings(text: str) -> list[tuple[int, str]]:
     return found
 
 
+def sentences(text: str) -> list[str]:
+    """The prose of a Markdown text: what stands outside of headings, code, formulas."""
+    found, heading = [], False
+    for block in blocks(text):
+        heading = block.type == "heading_open" or (heading and block.type == "inline")
+        if not heading:
+            found += [t.content for t in _children(block) if t.type == "text"]
+    return found
+
+
 def anchors(page: Path) -> set[str]:
     """What a link may name after ``#`` in a page: headings down to level 3."""
     found = headings(text(page))

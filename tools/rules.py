@@ -17,6 +17,8 @@ from nbformat.reader import NotJSONError
 # Anything else in the metadata is left by an editor and only makes diffs.
 KEPT_IN_NOTEBOOK = {"accelerator", "kernelspec", "language_info", "sirenlib"}
 KEPT_IN_CELL = {"cellView", "jupyter", "mystnb", "tags"}
+CHECK_OF_EXERCISE = "#@title Check of exercise "
+SUBJECT = "subject"  # the tag of code that the reader is meant to read
 
 Problems = Iterator[tuple[int, str]]
 RULES = []
@@ -308,8 +310,9 @@ def title(chapter: Chapter) -> Problems:
         for position, (level, _) in enumerate(prose.headings(cell.source))
         if level == 1
     ]
-    if found != [(1, 1, 0)] or not chapter.notebook.cells[0].source.startswith("# "):
-        yield 1, "a chapter has one `# Title`, on the first line of its first cell"
+    opened = f"# {chapter.number}. "
+    if found != [(1, 1, 0)] or not chapter.notebook.cells[0].source.startswith(opened):
+        yield 1, f"the first cell begins with `{opened}Title`, the chapter's only one"
 
 
 @_rule
@@ -350,39 +353,94 @@ def five_lines(chapter: Chapter) -> Problems:
 
 
 @_rule
-def predictions(chapter: Chapter) -> Problems:
-    pattern = re.compile(r"^> \*\*Predict before you run", re.MULTILINE)
-    if not any(pattern.search(cell.source) for _, cell in chapter.cells("markdown")):
+def exercises(chapter: Chapter) -> Problems:
+    found = [(n, c.source) for n, c in chapter.cells("markdown") if _opened(c.source)]
+    if len(found) < 2:
         last = len(chapter.notebook.cells)
-        yield last, "no exercise starts with `> **Predict before you run.**`"
+        yield last, f"{len(found)} exercises; a chapter has two or more"
+    for expected, (number, text) in enumerate(found, 1):
+        name = f"{chapter.number}.{expected}"
+        if not text.startswith(f"> **Exercise {name} (predict first).**"):
+            yield (
+                number,
+                f"begin the cell with `> **Exercise {name} (predict first).**`",
+            )
+        if any(not line.startswith(">") for line in text.strip().splitlines()):
+            yield (
+                number,
+                "an exercise is one quote, with its hint and its solution in it",
+            )
+        if "<summary>Solution</summary>" not in text:
+            yield number, "the exercise has no <details> with the summary Solution"
+        check = chapter.notebook.cells[number].source  # the next cell
+        if not check.startswith(CHECK_OF_EXERCISE + name):
+            yield number + 1, f"the next cell is `{CHECK_OF_EXERCISE}{name}`"
+        if not re.search(r"\bcheck\(|\bassert", check):
+            yield number + 1, "the check of an exercise needs a check"
+
+
+def _opened(text: str) -> bool:
+    return re.match(r"> \*\*(Exercise|Predict)", text) is not None
 
 
 @_rule
-def solutions(chapter: Chapter) -> Problems:
-    found = [(n, cell) for n, cell in chapter.cells("code") if _is_solution(cell)]
-    if len(found) < 2:
-        last = len(chapter.notebook.cells)
-        yield last, f"{len(found)} solutions; a chapter has two or more"
-    for number, cell in found:
-        for missing in _missing_in_solution(cell):
-            yield number, f"a solution needs {missing}, to fold and check everywhere"
+def folded(chapter: Chapter) -> Problems:
+    for number, cell in chapter.cells("code"):
+        tags = cell.metadata.get("tags", [])
+        titled = cell.source.startswith("#@title ")
+        if is_set_up(cell.source):
+            continue
+        if titled == (SUBJECT in tags):
+            yield (
+                number,
+                "code is folded, with `#@title What it does` as its first line; or, if "
+                f"it is the subject, it has the tag {SUBJECT!r}",
+            )
+        hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        if titled != hidden:
+            yield (
+                number,
+                "the cell is not folded as its first line says; run `make fold`",
+            )
 
 
-def _is_solution(cell) -> bool:
-    tagged = "hide-cell" in cell.metadata.get("tags", [])
-    return tagged or cell.source.startswith("#@title Solution")
+@_rule
+def figures(chapter: Chapter) -> Problems:
+    count = 0
+    for number, cell in chapter.cells("code"):
+        kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
+        if not any(kind.startswith("image/") for kind in kinds):
+            continue
+        if "hide-cell" in cell.metadata.get("tags", []):
+            continue
+        count += 1
+        following = chapter.notebook.cells[number : number + 1]
+        wanted = f"**Figure {chapter.number}.{count}.** "
+        if not (following and following[0].source.startswith(wanted)):
+            yield (
+                number,
+                f"after a figure comes a Markdown cell `{wanted}Its conclusion`",
+            )
+        if "figure" in cell.metadata.get("mystnb", {}):
+            yield (
+                number,
+                "a caption in the metadata shows in the book alone; write a cell",
+            )
 
 
-def _missing_in_solution(cell) -> list[str]:
-    data, prompt = cell.metadata, "Show the solution"
-    wanted = {
-        "the tag hide-cell": "hide-cell" in data.get("tags", []),
-        "jupyter.source_hidden": data.get("jupyter", {}).get("source_hidden") is True,
-        'cellView "form"': data.get("cellView") == "form",
-        f'mystnb.code_prompt_show "{prompt}"': (
-            data.get("mystnb", {}).get("code_prompt_show") == prompt
-        ),
-        "`#@title Solution` first": cell.source.startswith("#@title Solution"),
-        "a check": re.search(r"\bcheck\(|\bassert", cell.source) is not None,
-    }
-    return [what for what, present in wanted.items() if not present]
+# Signs of mathematics that stand in prose as letters.
+MATHEMATICS = re.compile(
+    "[\u0370-\u03ff\u00b2\u00b3\u00b9\u2070-\u209c\u0302\u221a\u2264\u2265\u2248\u00b1\u00b7\u00d7\u221e"
+    "\u2211\u222b\u2260\u2202\u2207\u00bc-\u00be\u215b-\u215e\u223c\u2208\u2212\u2032]"
+    r"|(?<![\w$\u2013-])-\d|\d - \d"
+)
+
+
+@_rule
+def mathematics(chapter: Chapter) -> Problems:
+    for number, cell in chapter.cells("markdown"):
+        for sentence in prose.sentences(cell.source):
+            found = MATHEMATICS.search(sentence)
+            if found:
+                around = sentence[max(0, found.start() - 15) : found.end() + 15].strip()
+                yield number, f"mathematics outside of $...$: {around!r}"

@@ -17,7 +17,7 @@ from rules import ENDING, FORBIDDEN_CODE, RULES, problems
 EVERY_CHAPTER = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 
 TITLE = """\
-# The sine of a sum
+# 1. The sine of a sum
 
 **The question.** What does a sine do to a sum?
 
@@ -49,43 +49,54 @@ EXERCISES = """\
 4. Four.
 5. Five.
 
-## Exercises
+## Exercises"""
 
-> **Predict before you run.** What is the sine of 0?"""
+EXERCISE = """\
+> **Exercise 1.{number} (predict first).** What is the sine of 0?
+>
+> <details><summary>Hint</summary>
+>
+> Look at the circle.
+>
+> </details>
+>
+> <details><summary>Solution</summary>
+>
+> It is $0$.
+>
+> </details>"""
+
+CAPTION = "**Figure 1.{number}.** The cosine is ahead."
 
 CHECKED = "3\n✓ Claim 1.1       both sides, largest difference      < 1e-12\n"
 
 ALT = "A sine and a cosine over one period; the cosine is ahead by a quarter."
 
 
-def solution(number):
-    metadata = {
-        "cellView": "form",
-        "jupyter": {"source_hidden": True},
-        "mystnb": {"code_prompt_show": "Show the solution"},
-        "tags": ["hide-cell"],
-    }
-    source = f"#@title Solution {number}\nassert 1 + 1 == 2"
-    return new_code_cell(source, metadata=metadata)
+def exercise(number):
+    source = f"#@title Check of exercise 1.{number}\nassert 1 + 1 == 2"
+    return [new_markdown_cell(EXERCISE.format(number=number)), new_code_cell(source)]
 
 
 def good_notebook():
-    """A notebook that keeps every rule. Cells 2 and 4 to 7 hold code."""
+    """A notebook that keeps every rule. Cells 1, 3, 5, 9 and 11 hold code."""
     figure = new_output("display_data", data={"image/png": "AA==", "text/plain": "F"})
     page = f'<img alt="{ALT} Live." src="">'
     live = new_output("display_data", data={"text/html": page, "image/png": "AA=="})
     said = new_output("stream", name="stdout", text=CHECKED)
-    alt = {"mystnb": {"image": {"alt": ALT}}}
+    alt = {"mystnb": {"image": {"alt": ALT}}, "tags": ["subject"]}
     notebook = new_notebook(
         cells=[
             new_markdown_cell(TITLE),
             new_code_cell(set_up_cell(), metadata={"tags": ["hide-input"]}),
             new_markdown_cell(MIDDLE),
-            new_code_cell("print(1 + 2)", outputs=[said, live]),
+            new_code_cell("#@title Add\nprint(1 + 2)", outputs=[said, live]),
+            new_markdown_cell(CAPTION.format(number=1)),
             new_code_cell("draw()", metadata=alt, outputs=[figure]),
+            new_markdown_cell(CAPTION.format(number=2)),
             new_markdown_cell(EXERCISES),
-            solution(1),
-            solution(2),
+            *exercise(1),
+            *exercise(2),
             new_markdown_cell("## Where to go next\n\nOn."),
         ]
     )
@@ -116,7 +127,7 @@ def runs(source):
     """A mutation: the first cell after the set-up has this code."""
 
     def mutate(notebook):
-        notebook.cells[3].source = source
+        notebook.cells[3].source = f"#@title Run\n{source}"
 
     return mutate
 
@@ -168,22 +179,28 @@ def sets(cell, **metadata):
 
 
 def repeats_figure(notebook):
-    figure = copy.deepcopy(notebook.cells[4])
+    figure = copy.deepcopy(notebook.cells[5])
     figure.execution_count = 4
     figure.id = "again"
-    notebook.cells.insert(5, figure)
-    for cell in notebook.cells[6:]:
+    caption = new_markdown_cell(CAPTION.format(number=3))
+    notebook.cells[7:7] = [figure, caption]
+    for cell in notebook.cells[8:]:
         if "outputs" in cell:
             cell.execution_count += 1
 
 
 def moves_set_up(notebook):
-    notebook.cells[1], notebook.cells[3] = notebook.cells[3], notebook.cells[1]
-    notebook.cells[1].execution_count, notebook.cells[3].execution_count = 1, 2
+    set_up = notebook.cells.pop(1)
+    notebook.cells.insert(4, set_up)
+    notebook.cells[2].execution_count, set_up.execution_count = 1, 2
+
+
+def drops_an_exercise(notebook):
+    del notebook.cells[10:12]
 
 
 def alt(text):
-    return sets(4, mystnb={"image": {"alt": text}})
+    return sets(5, mystnb={"image": {"alt": text}})
 
 
 # What breaks each rule: its name, and how.
@@ -196,7 +213,7 @@ MUTATIONS = [
     ("set_up", moves_set_up),
     ("set_up", lambda notebook: notebook.cells[1].metadata.clear()),
     ("counts", lambda notebook: notebook.cells[3].update(execution_count=7)),
-    ("counts", lambda notebook: notebook.cells[7].update(execution_count=None)),
+    ("counts", lambda notebook: notebook.cells[11].update(execution_count=None)),
     ("errors", prints("error", ename="ValueError", evalue="no", traceback=[])),
     ("warnings", prints("stream", name="stderr", text="careful\n")),
     ("width", runs(f"x = {'1' * 76}")),
@@ -208,7 +225,7 @@ MUTATIONS = [
     ("forbidden_code", runs("open('/data/picture.png')")),
     ("forbidden_code", runs('open("C:/picture.png")')),
     ("forbidden_code", runs("get('http://example.org')")),
-    ("alt_texts", without(4, "mystnb")),
+    ("alt_texts", without(5, "mystnb")),
     ("alt_texts", alt("A plot.")),
     ("alt_texts", alt(f"{ALT}.png")),
     ("alt_texts", repeats_figure),
@@ -239,21 +256,34 @@ MUTATIONS = [
     ("statements", says("> **Theorem 1.8.** It holds at any depth.")),
     ("statements", says("> **Lemma.** It has no number.")),
     ("statements", says("> **Claim 1.1.** It has the number of another.")),
-    ("statements", lambda notebook: notebook.cells[3].outputs.clear()),
-    ("title", replaces(0, "# The sine", "The sine")),
+    ("statements", lambda notebook: notebook.cells[3].outputs.pop(0)),
+    ("title", replaces(0, "# 1. The sine", "1. The sine")),
+    ("title", replaces(0, "# 1. The sine", "# 2. The sine")),
     ("title", says("# Another title")),
     ("opening", replaces(0, "**The question.**", "A question.")),
     ("opening", replaces(0, "5 seconds to run", "soon done")),
     ("opening", replaces(0, "**What you need.** [The", "[The")),
     *[("ending", says(f"## {heading}")) for heading in ENDING[1:]],
-    ("five_lines", replaces(5, "5. Five.", "")),
-    ("five_lines", replaces(5, "1. One.", "Line.\n\n1. One.")),
-    ("predictions", replaces(5, "Predict before", "Think before")),
-    ("solutions", lambda notebook: notebook.cells.pop(7)),
-    *[("solutions", without(6, key)) for key in ("cellView", "jupyter", "mystnb")],
-    ("solutions", sets(6, tags=[])),
-    ("solutions", replaces(6, "#@title Solution", "# Solution")),
-    ("solutions", replaces(6, "assert", "print")),
+    ("five_lines", replaces(7, "5. Five.", "")),
+    ("five_lines", replaces(7, "1. One.", "Line.\n\n1. One.")),
+    ("exercises", drops_an_exercise),
+    ("exercises", replaces(8, "Exercise 1.1", "Exercise 1.3")),
+    ("exercises", replaces(8, "predict first", "think first")),
+    ("exercises", replaces(8, "Solution", "Answer")),
+    ("exercises", says("Outside of the quote.", 8)),
+    ("exercises", replaces(9, "exercise 1.1", "exercise 1.2")),
+    ("exercises", replaces(9, "assert", "print")),
+    ("folded", replaces(3, "#@title Add\n", "")),
+    ("folded", sets(3, tags=["hide-input", "subject"])),
+    ("folded", sets(5, tags=[])),
+    ("folded", without(3, "jupyter")),
+    ("figures", replaces(4, "Figure 1.1.", "Figure 1.2.")),
+    ("figures", replaces(6, "**Figure", "Figure")),
+    ("figures", sets(5, mystnb={"image": {"alt": ALT}, "figure": {"caption": "F"}})),
+    *[
+        ("mathematics", says(text))
+        for text in ("It is ω.", "n² of them.", "From -1 on.", "7 - 2 is 5.", "a ≤ b")
+    ],
 ]
 
 
@@ -379,7 +409,7 @@ def test_fingerprint_leaves_out_what_says_nothing(toy):
     new = 'def S():\n    """New: ω₀."""\n\n    from . import signals\n'
     (toy / "sirenlib/siren.py").write_text(new)
     other = toy_chapter(code + "  # a comment", set_up="# Set-up. Another.")
-    other.cells[0].source = "# Another title"
+    other.cells[0].source = "# 1. Another title"
     assert fingerprint(other, toy) == before
 
 
