@@ -35,9 +35,10 @@ Results of training differ between machines as well. They are held by a bound, w
 room below it or above it.
 
 If one of these lines were false, its cell would stop with an error, and the tests of
-the book with it. Lemmas and theorems have the numbers of the supplement of [Sitzmann
-et al. 2020](https://arxiv.org/abs/2006.09661). A *Claim* is a statement of the book's
-own. Lines named *Exercise* give its answer away, so solve it first.
+the book with it. The lemmas and Theorem 1.8 have the numbers of the supplement of
+[Sitzmann et al. 2020](https://arxiv.org/abs/2006.09661). Every other statement is
+numbered by this book, which does not mean that it was found here: the chapters say
+who found what. Lines named *Exercise* give its answer away, so solve it first.
 """
 
 SECTION = """
