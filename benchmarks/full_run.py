@@ -1,8 +1,8 @@
 """Record the experiment of the common tutorial, all 2501 steps of it.
 
-It is a record of quality, not of time: what the steps cost is measured in chapter 8. A
+It is a record of quality, not of time: what the steps cost is measured in chapter 9. A
 cameraman of 128x128 pixels, 2-256x4-1, Adam at 1e-4, the whole picture in every
-step. Chapter 8 shows the record beside the shorter run that its reader makes.
+step. Chapter 9 shows the record beside the shorter run that its reader makes.
 
     python benchmarks/full_run.py [--device cuda]
 """

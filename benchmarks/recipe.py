@@ -40,7 +40,7 @@ class Recipe:
 
     Args:
         side: pixels along a tile.
-        omega_0: the first one, as a multiple of chapter 10's rule for a tile.
+        omega_0: the first one, as a multiple of chapter 11's rule for a tile.
         steps: of an epoch, so that a batch is that share of the picture.
     """
 

@@ -71,7 +71,7 @@ def check(
     machine. The others print as many digits as the tolerance resolves.
 
     Args:
-        statement: what is claimed and where: ``"Lemma 1.1"``, ``"Exercise 8.2"``.
+        statement: what is claimed and where: ``"Lemma 1.1"``, ``"Exercise 9.2"``.
         quantity: what was measured, in words.
         against: the nearest wrong value, what a formula without one of its terms would
             give. The demand must tell it from the right one; the line names it.

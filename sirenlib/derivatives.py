@@ -110,7 +110,7 @@ def forward_laplacian(
         ValueError: the model is no `Siren` and no `Quilt`, or coords are not
             ``(N, d)``.
 
-    Source: chapters 9 and 12; known as the forward Laplacian (Li et al. 2024).
+    Source: chapters 10 and 13; known as the forward Laplacian (Li et al. 2024).
     """
     _require_sines(model, coords)
     with full_precision(coords.device):

@@ -124,7 +124,7 @@ def fit(
         FloatingPointError: the loss is no longer finite. The model has the weights of
             the last row whose loss was finite, or of the checkpoint.
 
-    Source: chapters 8 and 11; the measurements are in ``benchmarks/``.
+    Source: chapters 9 and 12; the measurements are in ``benchmarks/``.
     """
     if not isinstance(signal, Signal):
         raise ValueError(
@@ -151,7 +151,7 @@ def default_recipe(model: nn.Module, signal: Signal) -> tuple[int, float]:
     weights of all tiles. One network takes 1024 points, at 5e-4, and at 3e-4 of more
     than 65,536, where long fits fall apart at 5e-4.
 
-    Source: chapters 11 and 12, and ``benchmarks/``, measured.
+    Source: chapters 12 and 13, and ``benchmarks/``, measured.
     """
     points = len(signal.coords)
     if isinstance(model, Quilt):
@@ -318,7 +318,7 @@ def held_out_psnr(model: nn.Module, signal: Signal, **recipe) -> float:
     Raises:
         ValueError: as `fit`.
 
-    Source: chapter 10.
+    Source: chapter 11.
     """
     shape = signal.shape if signal.is_grid else (len(signal.coords),)
     places = torch.arange(len(signal.coords), device=signal.coords.device)

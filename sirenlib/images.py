@@ -34,7 +34,7 @@ def image_signal(
         size: pixels of the longer side after anti-aliased resizing; the aspect
             stays. None keeps every pixel.
         centers, keep_aspect: as in `coordinate_grid`. A picture that is longer than
-            wide is learned better with ``keep_aspect=True`` (chapter 10).
+            wide is learned better with ``keep_aspect=True`` (chapter 11).
 
     Raises:
         ValueError: what is wrong with the picture or the size, and what to do.

@@ -101,7 +101,7 @@ def half_turn(n: int, omega_0: float, role: str) -> Bounds:
     of (pi/2) sqrt(n) the official start is this one in its hidden layers. A statement
     about the start, as there.
 
-    Source: chapter 7, theorem 7.12.
+    Source: chapter 7, theorem 7.9.
     """
     weight, bias = official(n, omega_0, role)
     return Bounds(weight, bias if role == "last" else math.pi / 2 / omega_0)
@@ -112,7 +112,7 @@ def fast(n: int, omega_0: float, role: str) -> Bounds:
 
     First and last layer as in the official code.
 
-    Source: chapter 8 and ``benchmarks/``, measured.
+    Source: chapter 9 and ``benchmarks/``, measured.
     """
     hidden = 3 / math.sqrt(n) / omega_0
     weight = hidden if role == "hidden" else official(n, omega_0, role).weight

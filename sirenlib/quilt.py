@@ -121,7 +121,7 @@ class Quilt(nn.Module):
     Raises:
         ValueError: an argument is out of its range, or init is no known name.
 
-    Source: chapter 12; many small networks as in KiloNeRF (Reiser et al. 2021), blended
+    Source: chapter 13; many small networks as in KiloNeRF (Reiser et al. 2021), blended
     as in a partition of unity method (Melenk and Babuška 1996).
     """
 
@@ -183,7 +183,7 @@ class Quilt(nn.Module):
         for each a first omega_0 by the rule of `suggest_omega_0`. On a CPU;
         ``.to(device)`` moves it.
 
-        Source: chapter 12.
+        Source: chapter 13.
         """
         tiles = _tiles_for(signal)
         window = [(a, b) if a != b else (a - 1, a + 1) for a, b in signal.corners()]

@@ -221,7 +221,7 @@ def suggest_omega_0(signal: Signal, hidden_layers: int = 3) -> float:
             first of the two is taken. Where the axes differ, the finest one counts.
         hidden_layers: of the network, as `Siren` counts them.
 
-    Source: chapters 10 and 12, measured.
+    Source: chapters 11 and 13, measured.
     """
     return _suggested(signal) * 3 / min(3, max(1, hidden_layers))
 

@@ -219,7 +219,7 @@ class Siren(nn.Module):
         """A network for a signal: its dimensions, and a first omega_0 by the rule of
         `suggest_omega_0`. On a CPU; ``.to(device)`` moves it.
 
-        Source: chapters 8 and 10.
+        Source: chapters 9 and 11.
         """
         return cls(
             signal.coords.shape[1],

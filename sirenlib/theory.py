@@ -254,7 +254,7 @@ def derivative_variances(
     Args:
         layers: as in `network_law`.
 
-    Source: chapter 9.
+    Source: chapter 10.
     """
     (_, (weight, _)), *rest = layers
     first, fourth, second = weight**2 / 3, weight**4 / 5, 0.0

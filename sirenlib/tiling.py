@@ -86,7 +86,7 @@ class Tiling:
     Raises:
         ValueError: an argument is out of its range.
 
-    Source: chapter 12.
+    Source: chapter 13.
     """
 
     tiles: tuple[int, ...]

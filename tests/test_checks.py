@@ -65,7 +65,7 @@ def test_whole_line(capsys):
 
 
 def test_columns_of_short_names_are_aligned(capsys):
-    names = [("Lemma 1.1", "KS distance"), ("Exercise 8.2", "a"), ("X", "b c")]
+    names = [("Lemma 1.1", "KS distance"), ("Exercise 9.2", "a"), ("X", "b c")]
     lines = [printed(capsys, *name, 1, at_most=2) for name in names]
     assert {line.index("1.00 ≤") for line in lines} == {len(lines[0]) - 12}
 

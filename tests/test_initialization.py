@@ -155,7 +155,7 @@ def test_official_start_does_not_depend_on_the_first_omega_0():
 
 @pytest.mark.parametrize("width", [64, 256])
 def test_official_start_is_half_a_turn_at_its_own_omega_0(width):
-    # Theorem 7.12: (pi/2) sqrt(n), 25.13 at width 256.
+    # Theorem 7.9: (pi/2) sqrt(n), 25.13 at width 256.
     siren = Siren(2, width, 3, 1, hidden_omega_0=math.pi / 2 * math.sqrt(width))
     _, *official = phase_bounds(siren, "official")
     _, *half_turn = phase_bounds(siren, "half-turn")

@@ -104,7 +104,7 @@ that a pixel is as hard in all of them, and its time is that of a whole fit.
 DERIVATIVES = """
 ## Value, gradient and Laplacian
 
-[Chapter 9](09_derivatives.ipynb#in-one-forward-pass) computes all three in one forward
+[Chapter 10](10_derivatives.ipynb#in-one-forward-pass) computes all three in one forward
 pass. The other way is to ask autograd twice. *Evaluate* computes them for a whole
 picture, in chunks. *Step* is one training step on a loss of the Laplacian.
 """

@@ -46,7 +46,7 @@ def explore(function: Callable[..., Figure], **sliders: tuple) -> Explored:
         ValueError: a slider has no argument, or a first value lies outside.
         ModuleNotFoundError: ipywidgets, which draws the sliders, is not installed.
 
-    Source: chapter 8.
+    Source: chapter 9.
     """
     first = _first_values(function, sliders)
     picture = figure_png(function(**first), colors=None)

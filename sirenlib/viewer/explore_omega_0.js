@@ -49,7 +49,7 @@ function kernelLine(kernel, x, y, places) {
     sum + share * kernel(at, x[i]), 0));
 }
 
-/* Of infinitely many units with random phases: the sinc of chapter 10. */
+/* Of infinitely many units with random phases: the sinc of chapter 11. */
 function sincKernel(omega) {
   return (x, other) => {
     const t = omega * (x - other);

@@ -28,7 +28,7 @@ def explore_omega_0(omega_0: float = 30.0, *, alt: str) -> LiveOutput:
     Raises:
         ValueError: omega_0 is out of its range.
 
-    Source: chapter 10; the kernel is that of its first section.
+    Source: chapter 11; the kernel is that of its first section.
     """
     omega_0 = positive_number("omega_0", omega_0)
     if not SLOWEST <= omega_0 <= FASTEST:

@@ -53,7 +53,7 @@ def explore_quilt(
             a page holds; a network's numbers are not finite; or the signal is no
             picture of 3 x 3 pixels or more.
 
-    Source: chapter 12.
+    Source: chapter 13.
     """
     axes = _axes_of(fits)
     settings = list(itertools.product(*axes))

@@ -93,7 +93,7 @@ vec2 sineAndCosine(float coarse, float fine) {
 }`;
 
 /* What is carried for each neuron, and how a sine changes it. With derivatives: value,
-   slope along the rows, slope along the columns, Laplacian (chapter 9). */
+   slope along the rows, slope along the columns, Laplacian (chapter 10). */
 const STATES = {
   float: `
 #define State float

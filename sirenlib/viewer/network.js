@@ -115,7 +115,7 @@ function addPiece(state, at, to, found, i, from, y, x) {
     + (y.bend * x.share + y.share * x.bend) * value;
 }
 
-/* The same of one tile alone, all carried through its layers together (chapter 9). */
+/* The same of one tile alone, all carried through its layers together (chapter 10). */
 function evaluateTile(layers, coords, derivatives) {
   const points = coords.length / 2;
   let state = coords;

@@ -37,7 +37,7 @@ def scrub_training(
         ValueError: there are fewer than two steps, or more than a page holds; a
             network's numbers are not finite; or the signal is no picture.
 
-    Source: chapter 8.
+    Source: chapter 9.
     """
     if len(states) < 2:
         raise ValueError("states must have two steps or more, by their numbers")

@@ -37,7 +37,7 @@ def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
     Raises:
         ValueError: the picture is of another kind, or omega_0 is out of range.
 
-    Source: the first page of the book; chapters 1 and 8 for what it does.
+    Source: the first page of the book; chapters 1 and 9 for what it does.
     """
     _require_square(picture)
     if whole_number("omega_0", omega_0, 1) > 60:

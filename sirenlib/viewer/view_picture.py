@@ -52,7 +52,7 @@ def view_picture(
         ValueError: the network is of another kind or not finite, or an argument is
             wrong.
 
-    Source: chapters 1, 9 and 12.
+    Source: chapters 1, 10 and 13.
     """
     shape, value_range, window = (64, 64), (-1.0, 1.0), ((-1.0, 1.0), (-1.0, 1.0))
     if isinstance(model, SavedNetwork):
