@@ -6,7 +6,8 @@ picture at once. Each configuration has a process of its own, whose peak of memo
 its own too. The values of the picture are random: they change neither.
 
 The quilt has more tiles for more pixels, so its rows are whole fits: the seconds and
-the quality on mosaics of photographs, where a pixel is as hard at every size.
+the quality on mosaics of photographs, where a pixel is as hard at every size. The last
+one is a mosaic in color of sixteen million pixels, and one epoch: does it fit at all?
 
     python benchmarks/growth.py [--device cuda] [--repeats 3]
 """
@@ -31,6 +32,7 @@ LARGEST_WHOLE = 512  # pixels a side that are computed at once
 WIDTHS = (64, 128, 256, 512, 1024)
 TOO_LONG = 20  # seconds; such a pass is measured once
 EPOCHS, PIECE = 6, 32  # of the quilt; pixels a side of a piece of its mosaic
+HUGE = {"side": 4096, "width": None, "way": "quilt in color", "epochs": 1}
 PHOTOGRAPHS = ("astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass")
 
 
@@ -39,8 +41,12 @@ def configurations() -> list[dict]:
     chunks = [{"side": side, "width": WIDTH, "way": "chunks"} for side in SIDES]
     whole = [one | {"way": "whole"} for one in chunks if one["side"] <= LARGEST_WHOLE]
     widths = [{"side": SIDE, "width": width, "way": "chunks"} for width in WIDTHS]
-    quilts = [{"side": side, "width": None, "way": "quilt"} for side in SIDES]
-    return chunks + whole + [one for one in widths if one not in chunks] + quilts
+    quilts = [
+        {"side": side, "width": None, "way": "quilt", "epochs": EPOCHS}
+        for side in SIDES
+    ]
+    widths = [one for one in widths if one not in chunks]
+    return [*chunks, *whole, *widths, *quilts, HUGE]
 
 
 def noise(side: int, device: torch.device) -> Signal:
@@ -53,21 +59,23 @@ def noise(side: int, device: torch.device) -> Signal:
     return Signal(coords.mul_(2).sub_(1), values, (side, side))
 
 
-def mosaic(side: int) -> Signal:
-    """A gray picture of pieces of photographs, drawn from all of them alike.
+def mosaic(side: int, color: bool = False) -> Signal:
+    """A picture of pieces of photographs, drawn from all of them alike.
 
     Their edges lie in the middle of the quilt's tiles, where they help no one.
     """
     pieces = []
     for name in PHOTOGRAPHS:
         photograph = getattr(skimage.data, name)()
-        if photograph.ndim == 3:
+        if photograph.ndim == 3 and not color:
             photograph = skimage.color.rgb2gray(photograph)
+        if photograph.ndim == 2 and color:
+            photograph = skimage.color.gray2rgb(photograph)
         photograph = skimage.util.img_as_float32(photograph)
-        rows, columns = (length // PIECE for length in photograph.shape)
+        rows, columns = (length // PIECE for length in photograph.shape[:2])
         cut = photograph[: rows * PIECE, : columns * PIECE]
-        cut = cut.reshape(rows, PIECE, columns, PIECE).swapaxes(1, 2)
-        pieces.append(cut.reshape(-1, PIECE, PIECE))
+        cut = cut.reshape(rows, PIECE, columns, PIECE, -1).swapaxes(1, 2)
+        pieces.append(cut.reshape(-1, PIECE, PIECE, *photograph.shape[2:]))
     a_side, random = side // PIECE, np.random.default_rng(0)
     rows = []
     for _ in range(a_side):
@@ -76,9 +84,12 @@ def mosaic(side: int) -> Signal:
     return sirenlib.image_signal(np.roll(np.vstack(rows), PIECE // 2, (0, 1)))
 
 
-def measure_quilt(side: int, device: torch.device, epochs: int = EPOCHS) -> dict:
+def measure_quilt(
+    side: int, epochs: int, device: torch.device, color: bool = False
+) -> dict:
     """One whole fit, and the peak of its memory beside the picture."""
-    sizes = {"warm": mosaic(PIECE).to(device), "measured": mosaic(side).to(device)}
+    lengths = {"warm": PIECE, "measured": side}
+    sizes = {name: mosaic(one, color).to(device) for name, one in lengths.items()}
     kept = {}
 
     def whole(size: str) -> None:
@@ -143,8 +154,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         device = sirenlib.resolve_device(options.device)
-        if options.one["way"] == "quilt":
-            row = measure_quilt(options.one["side"], device)
+        way = options.one["way"]
+        if way.startswith("quilt"):
+            sizes = options.one["side"], options.one["epochs"]
+            row = measure_quilt(*sizes, device, color=way.endswith("color"))
         else:
             row = measure(**options.one, device=device, repeats=options.repeats)
         print(json.dumps(row))

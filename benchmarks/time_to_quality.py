@@ -78,8 +78,8 @@ TASKS = {
     "gray": Task(
         {"cameraman": partial(sirenlib.cameraman, 256)},
         GRAY,
-        seeds=3,
-        ladder=(1, 2, 3, 4, 6, 8, 12, 16),
+        seeds=5,
+        ladder=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32),
         limit=25,
         references=REFERENCES,
         steps=1300,
@@ -89,7 +89,7 @@ TASKS = {
         COLOR,
         seeds=1,
         ladder=(1, 2, 4, 8, 16, 24),
-        limit=100,
+        limit=120,
     ),
 }
 

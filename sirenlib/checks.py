@@ -11,8 +11,9 @@ MARK, GAP = "✓", "  "
 class Check:
     """A claim that held, as `check` prints it and `Check.parse` reads it back.
 
-    ``relation`` is one of ``≤``, ``≥``, ``≈``, ``=`` and ``<``; the numbers are kept as
-    the text that is printed, so that nothing is lost on the way.
+    ``relation`` is one of ``≤``, ``≥``, ``≈``, ``=`` and ``<``, and ``against`` is what
+    would not have passed; the numbers are kept as the text that is printed, so that
+    nothing is lost on the way.
     """
 
     statement: str
@@ -21,10 +22,12 @@ class Check:
     relation: str
     bound: str
     note: str = ""
+    against: str = ""
 
     def __str__(self) -> str:
         head = f"{MARK} {self.statement:<14}{GAP}{self.quantity:<34}{GAP}"
         result = " ".join(filter(None, [self.measured, self.relation, self.bound]))
+        result += f", not {self.against}" if self.against else ""
         return f"{head}{result}" + (f"{GAP} ({self.note})" if self.note else "")
 
     @classmethod
@@ -42,8 +45,8 @@ class Check:
 
 _LINE = re.compile(
     rf"{MARK} (?P<statement>\S+(?: \S+)*) {{2,}}(?P<quantity>\S+(?: \S+)*) {{2,}}"
-    r"(?:(?P<measured>\S+) )?(?P<relation>[≤≥≈=<]) (?P<bound>\S+(?: ± \S+)?)"
-    r"(?:   \((?P<note>.*)\))?"
+    r"(?:(?P<measured>\S+) )?(?P<relation>[≤≥≈=<]) (?P<bound>\S+?(?: ± \S+?)?)"
+    r"(?:, not (?P<against>\S+))?(?:   \((?P<note>.*)\))?"
 )
 
 
@@ -57,6 +60,7 @@ def check(
     near: float | None = None,
     within: float | None = None,
     below: float | None = None,
+    against: float | None = None,
     note: str = "",
 ) -> None:
     """Print one line "measured against predicted", or raise.
@@ -69,10 +73,13 @@ def check(
     Args:
         statement: what is claimed and where: ``"Lemma 1.1"``, ``"Exercise 8.2"``.
         quantity: what was measured, in words.
+        against: the nearest wrong value, what a formula without one of its terms would
+            give. The demand must tell it from the right one; the line names it.
         note: the sample size, or whatever the tolerance follows from.
 
     Raises:
-        AssertionError: the demand is not met, or ``measured`` is NaN.
+        AssertionError: the demand is not met, or ``measured`` is NaN; or the value
+            ``against`` would have met it too.
         TypeError: not exactly one demand.
     """
     measured = float(measured)
@@ -84,37 +91,48 @@ def check(
         )
     [(relation, bound)] = given.items()
     holds = {
-        "≤": measured <= bound,
-        "≥": measured >= bound,
-        "≈": near is not None and abs(measured - near) <= within,
-        "<": measured < bound,
+        "≤": lambda value: value <= bound,
+        "≥": lambda value: value >= bound,
+        "≈": lambda value: abs(value - bound) <= within,
+        "<": lambda value: value < bound,
     }[relation]
-    line = _format(statement, quantity, measured, relation, bound, within, note)
-    if not holds:
-        tolerance = f" ± {within:g}" if within is not None else ""
+    numbers = measured, relation, bound, within, against
+    line = _format(statement, quantity, note, *numbers)
+    tolerance = f" ± {within:g}" if within is not None else ""
+    wanted = f"{relation} {bound:.12g}{tolerance}"
+    if not holds(measured):
         raise AssertionError(
-            f"{statement}: {quantity}: measured {measured:.12g}, "
-            f"expected {relation} {bound:.12g}{tolerance}"
+            f"{statement}: {quantity}: measured {measured:.12g}, expected {wanted}"
+        )
+    if against is not None and (holds(against) or math.isnan(against)):
+        raise AssertionError(
+            f"{statement}: {quantity}: {wanted} accepts {against:.12g} as well: take "
+            "more samples and a smaller tolerance, or measure something else"
         )
     print(line)
 
 
-def _format(statement, quantity, measured, relation, bound, within, note) -> Check:
+def _format(
+    statement, quantity, note, measured, relation, bound, within, against
+) -> Check:
     for name, text in {"statement": statement, "quantity": quantity}.items():
         if not text or text != " ".join(text.split()):
             raise ValueError(f"{name} must be words with single spaces, not {text!r}")
     if len(note.splitlines()) > 1:
         raise ValueError(f"note must be one line, not {note!r}")
     if relation == "<":
-        return Check(statement, quantity, "", relation, f"{bound:g}", note)
-    if within == 0:
-        exact = f"{measured:,.12g}"
-        return Check(statement, quantity, exact, "=", f"{bound:,.12g}", note)
-    places = _places(bound, digits=3) if within is None else _places(within, digits=2)
-    wanted = f"{bound:,.{places}f}"
-    if within is not None:
-        wanted += f" ± {within:,.{places}f}"
-    return Check(statement, quantity, f"{measured:,.{places}f}", relation, wanted, note)
+        number = "{:g}".format
+    elif within == 0:
+        number = "{:,.12g}".format
+    else:
+        places = _places(*((bound, 3) if within is None else (within, 2)))
+        number = f"{{:,.{places}f}}".format
+    wanted, other = number(bound), "" if against is None else number(against)
+    if within:
+        wanted += f" ± {number(within)}"
+    found = "" if relation == "<" else number(measured)
+    relation = "=" if within == 0 else relation
+    return Check(statement, quantity, found, relation, wanted, note, other)
 
 
 def _places(number: float, digits: int) -> int:

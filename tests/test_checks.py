@@ -36,6 +36,14 @@ def printed(capsys, *args, **options):
         (0, {"at_most": 0}, "0.000 ≤ 0.000"),
         (198_401, {"near": 198_401, "within": 0}, "198,401 = 198,401"),
         (0.12345, {"near": 0.12345, "within": 0}, "0.12345 = 0.12345"),
+        (
+            0.2,
+            {"near": 0.21, "within": 0.05, "against": 0.1},
+            "0.200 ≈ 0.210 ± 0.050, not 0.100",
+        ),
+        (0.2, {"at_most": 0.3, "against": 0.4}, "0.200 ≤ 0.300, not 0.400"),
+        (2e-8, {"below": 1e-6, "against": 3e-5}, "< 1e-06, not 3e-05"),
+        (11, {"near": 11, "within": 0, "against": 12}, "11 = 11, not 12"),
     ],
 )
 def test_result_has_the_digits_that_the_tolerance_resolves(
@@ -84,10 +92,11 @@ numbers = st.floats(-1e6, 1e6)
     numbers,
     st.floats(0, 1e6),
     st.sampled_from(["at_most", "at_least", "near", "exactly", "below"]),
+    st.booleans(),
     st.one_of(st.just(""), words),
 )
 def test_every_printed_line_parses_back(
-    statement, quantity, bound, slack, demand, note
+    statement, quantity, bound, slack, demand, wrong, note
 ):
     lines = []
     measured = bound + slack if demand == "at_least" else bound - slack
@@ -97,6 +106,8 @@ def test_every_printed_line_parses_back(
         "below": {"below": bound + 1},
     }
     options = demands.get(demand, {demand: bound})
+    if wrong:
+        options["against"] = bound + (-1e7 if demand == "at_least" else 1e7)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("builtins.print", lambda line: lines.append(line))
         check(statement, quantity, measured, note=note, **options)
@@ -104,6 +115,7 @@ def test_every_printed_line_parses_back(
     assert found == lines[0]
     assert (found.statement, found.quantity) == (statement, quantity)
     assert found.note == note
+    assert bool(found.against) == wrong
 
 
 number_texts = st.from_regex(r"-?[0-9]{1,3}(,[0-9]{3})*(\.[0-9]{1,6})?", fullmatch=True)
@@ -118,6 +130,7 @@ number_texts = st.from_regex(r"-?[0-9]{1,3}(,[0-9]{3})*(\.[0-9]{1,6})?", fullmat
         st.sampled_from("≤≥≈="),
         number_texts,
         st.one_of(st.just(""), words),
+        st.one_of(st.just(""), number_texts),
     )
 )
 def test_every_check_survives_the_round_trip(held):
@@ -206,6 +219,24 @@ def test_bound_itself_is_allowed(demand):
 
 def test_edge_of_the_tolerance_is_allowed():
     check(*KS, 3, near=2, within=1)
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        {"at_most": 2, "against": 2},
+        {"at_least": 0, "against": 0.5},
+        {"near": 1, "within": 0.5, "against": 1.4},
+        {"near": 1, "within": 0.5, "against": 0.5},
+        {"near": 1, "within": 0, "against": 1},
+        {"below": 2, "against": 1.5},
+        {"at_most": 2, "against": math.nan},
+    ],
+)
+def test_demand_that_a_wrong_value_meets_is_none(capsys, demand):
+    with pytest.raises(AssertionError, match=r"accepts .* as well: take more samples"):
+        check(*KS, 1, **demand)
+    assert capsys.readouterr().out == ""
 
 
 # Calls that make no sense

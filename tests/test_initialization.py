@@ -9,6 +9,7 @@ from scipy import stats
 from torch import nn
 
 from sirenlib import SCHEMES, SineLayer, Siren, initialize_
+from sirenlib.initialization import phase_bounds
 
 FAN_IN, WIDTH = 2, 256
 FIRST, HIDDEN = 20.0, 40.0  # omega_0; apart, so that one is not taken for the other
@@ -25,6 +26,11 @@ PUBLISHED = {
     "tiny-cuda-nn": [(30 / D / FIRST, 0), (ROOT / HIDDEN, 0), (ROOT, 0)],
     "zero-bias": [(W1, 0), (W2, 0), (W3, 0)],
     "random-phase": [(W1, math.pi / FIRST), (W2, math.pi / HIDDEN), (W3, N**-0.5)],
+    "half-turn": [
+        (W1, math.pi / 2 / FIRST),
+        (W2, math.pi / 2 / HIDDEN),
+        (W3, N**-0.5),
+    ],
     "fast": [(W1, 0), (3 / math.sqrt(N) / HIDDEN, 0), (W3, 0)],
 }
 ROLES = {"first": 0, "hidden": 1, "last": 2}
@@ -145,6 +151,19 @@ def test_hidden_bound_is_that_of_he_over_omega_0():
 def test_official_start_does_not_depend_on_the_first_omega_0():
     linear = linear_maps(Siren(2, 256, 1, 1, first_omega_0=300.0))[0]
     require_uniform(linear.weight, 1 / 2)
+
+
+@pytest.mark.parametrize("width", [64, 256])
+def test_official_start_is_half_a_turn_at_its_own_omega_0(width):
+    # Theorem 7.12: (pi/2) sqrt(n), 25.13 at width 256.
+    siren = Siren(2, width, 3, 1, hidden_omega_0=math.pi / 2 * math.sqrt(width))
+    _, *official = phase_bounds(siren, "official")
+    _, *half_turn = phase_bounds(siren, "half-turn")
+    np.testing.assert_allclose(
+        [bounds for _, bounds in official[:-1]],
+        [bounds for _, bounds in half_turn[:-1]],
+        rtol=1e-12,
+    )
 
 
 @pytest.mark.parametrize(

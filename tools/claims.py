@@ -26,16 +26,19 @@ chapters' own outputs. There are {total} of them, and nobody typed their numbers
 In the column *result* the measured number comes first. After ≤ or ≥ stands a bound.
 After ≈ stands the prediction, and after ± the tolerance. Where the tolerance follows
 from a sample, the size of the sample stands in parentheses. After = stands a number
-that can be counted and must be met exactly. A < alone belongs to a rounding error.
+that can be counted and must be met exactly. After *not* stands the nearest wrong
+value, what a formula with a term missing would give: the line would stop at it, too.
+A < alone belongs to a rounding error.
 Its own value differs from one machine to the next, so only its bound is printed.
 
 Results of training differ between machines as well. They are held by a bound, with
 room below it or above it.
 
 If one of these lines were false, its cell would stop with an error, and the tests of
-the book with it. Lemmas and theorems have the numbers of the supplement of [Sitzmann
-et al. 2020](https://arxiv.org/abs/2006.09661). A *Claim* is a statement of the book's
-own. Lines named *Exercise* give its answer away, so solve it first.
+the book with it. The lemmas and Theorem 1.8 have the numbers of the supplement of
+[Sitzmann et al. 2020](https://arxiv.org/abs/2006.09661). Every other statement is
+numbered by this book, which does not mean that it was found here: the chapters say
+who found what. Lines named *Exercise* give its answer away, so solve it first.
 """
 
 SECTION = """
@@ -76,6 +79,7 @@ def _table(path: Path) -> tuple[str, list[str]]:
 def _row(place: str, check, title: str) -> str:
     bound = check.bound.replace("± ", "±\N{NO-BREAK SPACE}")  # lines break before signs
     result = f"{check.measured} {check.relation}\N{NO-BREAK SPACE}{bound}".lstrip()
+    result += f", not {check.against}" if check.against else ""
     quantity = f"{check.quantity} ({check.note})" if check.note else check.quantity
     name, quantity, result = map(plain, [check.statement, quantity, result])
     title = f", {plain(title)}" if title else ""

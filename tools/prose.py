@@ -52,11 +52,12 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 def anchors(page: Path) -> set[str]:
     """What a link may name after ``#`` in a page: headings down to level 3."""
-    found = headings(_text(page))
+    found = headings(text(page))
     return {default_slugify(title) for level, title in found if level < 4}
 
 
-def _text(page: Path) -> str:
+def text(page: Path) -> str:
+    """A page, or the Markdown cells of a notebook."""
     if page.suffix != ".ipynb":
         return page.read_text(encoding="utf-8")
     cells = nbformat.read(page, as_version=4).cells

@@ -283,6 +283,7 @@ def _growth(record: dict) -> str:
         "MiB": by_side["MiB"],
     }
     quilts = [row for row in record["rows"] if row["way"] == "quilt"]
+    colored = [row for row in record["rows"] if row["way"] == "quilt in color"]
     sides = [row for row in chunks if row["width"] == width]
     widths = [row for row in chunks if row["side"] == side]
     widths.sort(key=lambda row: row["width"])
@@ -291,6 +292,14 @@ def _growth(record: dict) -> str:
     if quilts:
         text += f"\nA quilt, one fit of {quilts[0]['epochs']} epochs at each size:\n"
         text += table(quilts, by_quilt)
+    for row in colored:
+        millions, epochs = row["parameters"] / 1e6, row["epochs"]
+        text += (
+            f"\nAnd in color, of {row['side']:,}² pixels: {millions:.0f} million "
+            f"parameters, {number(row['seconds'] / epochs)} seconds an epoch, "
+            f"{row['psnr']:.1f} dB after {epochs}, and "
+            f"{number(row['peak_megabytes'])} MiB beside the picture.\n"
+        )
     return text
 
 

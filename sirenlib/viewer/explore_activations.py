@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from .. import figures, theory
 from ..initialization import phase_bounds
 from ..siren import Siren
+from .densities import phase_density, sine_density
 from .frame import LiveOutput, figure_png
 
 INPUTS, NEURONS = 32, 1024
@@ -81,8 +82,8 @@ def _picture(width: int, depth: int, omega_0: float, init: str) -> bytes:
             edge = bias + (4 * math.sqrt(sums) if i else weight)
             layer = {"bias": bias, **({"q": sums} if i else {"weight": weight})}
             for axes, name, law, to in (
-                (left, "phase", partial(theory.phase_density, **layer), edge),
-                (right, "sine", partial(theory.sine_density, **layer), 1),
+                (left, "phase", partial(phase_density, **layer), edge),
+                (right, "sine", partial(sine_density, **layer), 1),
             ):
                 values = torch.cat([each[f"{i}.{name}"].flatten() for each in found])
                 figures.histogram_with_law(axes, values.numpy(), law, (-to, to), 40)

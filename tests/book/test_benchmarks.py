@@ -186,6 +186,8 @@ def test_flags_of_bfloat16_are_named(monkeypatch):
 def test_pieces_of_a_mosaic_are_as_varied_at_every_size():
     small, large = (growth.mosaic(side) for side in (64, 256))
     assert (small.shape, large.shape) == ((64, 64), (256, 256))
+    colored = growth.mosaic(256, color=True).values
+    assert colored.shape == (256**2, 3) and float(colored.std(dim=1).mean()) > 0.03
     # The edges of the pieces lie in the middle of the quilt's tiles.
     picture = large.values.reshape(256, 256).roll((-16, -16), (0, 1))
     whole = picture.reshape(8, 32, 8, 32).swapaxes(1, 2).reshape(64, -1)
@@ -199,15 +201,16 @@ def test_pieces_of_a_mosaic_are_as_varied_at_every_size():
 
 
 def test_growth_of_a_quilt_is_measured_by_whole_fits():
-    row = growth.measure_quilt(64, CPU, epochs=2)
+    row, colored = (growth.measure_quilt(64, 2, CPU, color) for color in (False, True))
     assert (row["points"], row["epochs"]) == (4096, 2)
+    assert colored["parameters"] > row["parameters"] and colored["psnr"] > 8
     assert row["seconds"] > 0 and row["psnr"] > 8
     assert row["parameters"] > 1000
 
 
 def test_growth_has_every_size_once():
     found = growth.configurations()
-    assert len(found) == 20
+    assert len(found) == 21 and found[-1] == growth.HUGE
     quilts = [one["side"] for one in found if one["way"] == "quilt"]
     assert quilts == [64, 128, 256, 512, 1024, 2048]
     assert all(one not in found[:i] for i, one in enumerate(found))

@@ -263,7 +263,11 @@ def test_growth_has_a_table_by_pixels_and_one_by_width(results):
 
 def test_growth_of_a_quilt_has_a_table_of_its_own(results):
     quilt = grown(64, None, "quilt", 1.5) | {"epochs": 6, "parameters": 13668}
-    page = results("growth", {"rows": [*GROWTH, quilt | {"psnr": 38.04}]})
+    quilt |= {"psnr": 38.04}
+    huge = grown(4096, None, "quilt in color", 80.0)
+    huge |= {"epochs": 1, "parameters": 75_012_345, "psnr": 28.5}
+    page = results("growth", {"rows": [*GROWTH, quilt, huge]})
+    assert "of 4,096² pixels: 75 million parameters, 80.0 seconds an" in page
     table = page.split("A quilt, one fit of 6 epochs at each size:")[1]
     assert row(table, "64²") == ["64²", "13,668", "1.50", "38.0", "61.2"]
     assert row(page, "64²")[1] == "10.0"
