@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import executed
 import nbformat
 from chapters import chapters
 from fingerprint import PACKAGE, fingerprint, recorded_fingerprint
@@ -35,7 +36,7 @@ def stale(path: Path) -> bool:
 
 
 def execute(path: Path) -> None:
-    """Run a chapter in its folder and write it back, outputs and fingerprint.
+    """Run a chapter in its folder and write it back: outputs, fingerprint, versions.
 
     Raises:
         SystemExit: a cell failed; the message has its number and traceback.
@@ -54,7 +55,8 @@ def execute(path: Path) -> None:
         for index, cell in enumerate(notebook.cells):
             _run(client, cell, index, path)
     tidy(notebook)
-    notebook.metadata[PACKAGE] = {"fingerprint": fingerprint(notebook)}
+    kept = {"fingerprint": fingerprint(notebook), "executed": executed.today()}
+    notebook.metadata[PACKAGE] = kept
     nbformat.write(notebook, path)
 
 
