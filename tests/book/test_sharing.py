@@ -1,0 +1,38 @@
+"""What a link to a page shows where people share it."""
+
+import re
+
+import pytest
+import sharing
+from docutils import nodes
+from docutils.utils import new_document
+
+
+def page(*paragraphs: str) -> nodes.document:
+    document = new_document("page")
+    document += [nodes.paragraph(text, text) for text in paragraphs]
+    return document
+
+
+def test_a_chapter_is_described_by_its_question():
+    found = sharing.description(page("Before.", "The question. What is $x$?", "After."))
+    assert found == "What is x?"
+
+
+def test_another_page_by_its_beginning():
+    assert sharing.description(page("One.", "Two.", "Three.")) == "One. Two."
+    long = sharing.description(page("word " * 100))
+    assert len(long) < 203 and long.endswith("word …")
+
+
+@pytest.mark.slow
+def test_every_page_has_a_description_of_its_own(site):
+    found = {}
+    for path in site.glob("*.html"):
+        if path.stem in ("genindex", "search", "py-modindex"):
+            continue
+        text = path.read_text("utf-8")
+        [said] = re.findall(r'<meta name="description" content="([^"]{20,})">', text)
+        assert 'property="og:title"' in text and "og:image" not in text
+        found[path.name] = said
+    assert len(set(found.values())) == len(found) > 15
