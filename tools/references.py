@@ -355,10 +355,15 @@ def _place(text: nodes.Text) -> int:
 
 def _join(document: nodes.document) -> None:
     """Make one text of neighbors: MyST keeps the end of a line apart."""
-    for text in list(document.findall(nodes.Text)):
-        parent, at = text.parent, _place(text)
-        if at and isinstance(parent[at - 1], nodes.Text):
-            parent[at - 1 : at + 1] = [nodes.Text(parent[at - 1] + text)]
+    for parent in list(document.findall(nodes.TextElement)):
+        joined: list[nodes.Node] = []
+        for node in parent:
+            last = joined[-1] if joined else None
+            if isinstance(node, nodes.Text) and isinstance(last, nodes.Text):
+                joined[-1] = nodes.Text(last + node)
+            else:
+                joined.append(node)
+        parent[:] = joined
 
 
 def _located(text: nodes.Text) -> nodes.Element:
