@@ -141,7 +141,7 @@ def _name(node: nodes.Element) -> str | None:
     if isinstance(node, nodes.figure):
         caption = next(iter(node.findall(nodes.caption)), None)
         found = caption and OPENING.match(caption.astext())
-        return _id(*found.groups()) if found and found[2] else None
+        return target_id(*found.groups()) if found and found[2] else None
     if not isinstance(node, nodes.block_quote | nodes.container | nodes.Admonition):
         return None
     first = node[0] if node.children else None
@@ -151,10 +151,11 @@ def _name(node: nodes.Element) -> str | None:
     if not isinstance(bold, nodes.strong):
         return None
     found = OPENING.match(bold.astext())
-    return _id(*found.groups()) if found else None
+    return target_id(*found.groups()) if found else None
 
 
-def _id(kind: str, number: str | None) -> str:
+def target_id(kind: str, number: str | None) -> str:
+    """``claim-4-15`` for a claim 4.15."""
     kind = "exercise" if kind.startswith("Predict") else kind.lower()
     return f"{kind}-{number.replace('.', '-')}" if number else kind
 
@@ -193,7 +194,9 @@ def statements(text: str) -> Iterator[Found]:
         start = match.start()
         for number in re.finditer(NUMBER, match[0]):
             end = match.start() + number.end()
-            yield Found(start, end, _id(match["kind"], number[0]), optional=optional)
+            yield Found(
+                start, end, target_id(match["kind"], number[0]), optional=optional
+            )
             start = end + _gap(text[end:])
 
 
