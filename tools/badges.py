@@ -52,7 +52,7 @@ class Badges(SphinxPostTransform):
 def _has_lines(node: nodes.Node) -> bool:
     if not isinstance(node, nodes.literal_block):
         return False
-    printed = "stream" in node["classes"] and "stderr" not in node["classes"]
+    printed = "stream" in node["classes"]  # on stdout
     return (printed or node.get("language") == "checks") and bool(_marked(node))
 
 

@@ -47,15 +47,17 @@
     return holder;
   };
 
-  /* MathJax is on pages with formulas of their own; the others load it now. */
+  /* MathJax is on pages with formulas of their own; the others load it now, and then it
+     sets what is on the page by itself. */
   const typeset = async (holder) => {
-    if (!holder.querySelector(".math:not(:has(mjx-container))")) return;
+    const bare = () => holder.querySelector(".math:not(:has(mjx-container))");
+    if (!bare()) return;
     if (!window.MathJax?.startup) {
       const root = document.documentElement.dataset.content_root || "./";
       await script(`${root}_static/mathjax/tex-mml-chtml.js`);
     }
     await MathJax.startup.promise;
-    await MathJax.typesetPromise([holder]);
+    if (bare()) await MathJax.typesetPromise([holder]);
   };
 
   /* Below its link where there is room, otherwise above, and inside the window. */

@@ -161,12 +161,13 @@ INDEX = """
 
 In claim 4.15 and (2) of chapter 5 and (3). Lemma 1.7 of the paper, and claim 5.1.
 """
+PLAIN = "# No formulas\n\nBy claim 4.15 and (2) of chapter 5.\n"
 
 
 @pytest.fixture(scope="module")
 def small(small_book) -> Path:
-    pages = {"index.md": INDEX, "04_first.md": FIRST, "05_second.md": SECOND}
-    site, warnings = small_book(pages)
+    pages = {"04_first.md": FIRST, "05_second.md": SECOND, "plain.md": PLAIN}
+    site, warnings = small_book({"index.md": INDEX, **pages})
     assert warnings == []
     return site
 
@@ -301,7 +302,7 @@ def inside(page) -> bool:
 
 @slow
 @pytest.mark.parametrize("viewport", [DESK, PHONE])
-@pytest.mark.parametrize("name", ["index", "04_first", "05_second"])
+@pytest.mark.parametrize("name", ["index", "04_first", "05_second", "plain"])
 def test_each_target_is_shown_on_focus(name, viewport, visit, small):
     page = visit(name, viewport)
     for number, (text, _) in enumerate(links(small, name)):
@@ -349,6 +350,27 @@ def test_focus_that_goes_on_takes_the_preview_along(visit):
     assert page.locator(".preview").count() == 1
     loaded = page.locator(".preview img").evaluate("(image) => image.decode()")
     assert loaded is None
+
+
+@slow
+def test_preview_that_comes_too_late_does_not_appear(visit):
+    page = visit("05_second")
+    page.keyboard.press("Tab")  # from here on the focus is the keyboard's
+    page.locator("a.to", has_text="exercise 4.1").evaluate(
+        "(link) => { link.focus(); link.blur(); link.focus(); }"
+    )
+    page.locator(SHOWN).wait_for()
+    assert page.locator(".preview").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(".preview").count() == 0
+
+
+@slow
+def test_page_without_formulas_sets_those_of_a_preview(visit):
+    page = visit("plain")
+    assert not any("mathjax" in url for url in page.asked)
+    page.locator("a.to", has_text="(2)").hover()
+    page.locator(SHOWN).locator("mjx-container").wait_for()
 
 
 @slow
