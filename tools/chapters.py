@@ -6,6 +6,7 @@ set-up cell.
 
 import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,20 @@ STATEMENT = re.compile(
 
 
 @dataclass(frozen=True)
+class Statement:
+    """A blockquote that opens as a lemma, a theorem or a claim does.
+
+    ``cell`` counts from 1, ``title`` is what stands in parentheses behind the name, and
+    ``source`` is the whole blockquote.
+    """
+
+    cell: int
+    name: str
+    title: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Chapter:
     """A notebook and where it lies."""
 
@@ -79,21 +94,22 @@ class Chapter:
                         found.append((number, Check.parse(line)))
         return found
 
-    def statements(self) -> list[tuple[int, str, str]]:
-        """Each blockquote that opens as a lemma, a theorem or a claim does: the number
-        of its cell, its name, and what stands in parentheses behind the name."""
-        cells = self.cells("markdown")
-        return [(n, *found) for n, cell in cells for found in _statements(cell.source)]
+    def statements(self) -> list[Statement]:
+        """The boxes of lemmas, theorems and claims, in their order."""
+        return [
+            each
+            for n, cell in self.cells("markdown")
+            for each in _boxes(n, cell.source)
+        ]
 
 
-def _statements(text: str) -> list[tuple[str, str]]:
-    blocks = prose.blocks(text)
-    opened = [
-        STATEMENT.match(inline.content)
-        for quote, _, inline in zip(blocks, blocks[1:], blocks[2:], strict=False)
-        if quote.type == "blockquote_open"
-    ]
-    return [(found[1], found[2] or "") for found in opened if found]
+def _boxes(cell: int, text: str) -> Iterator[Statement]:
+    blocks, lines = prose.blocks(text), text.splitlines()
+    for quote, _, inline in zip(blocks, blocks[1:], blocks[2:], strict=False):
+        found = STATEMENT.match(inline.content)
+        if quote.type == "blockquote_open" and found:
+            source = "\n".join(lines[slice(*quote.map)]).rstrip()
+            yield Statement(cell, found[1], found[2] or "", source)
 
 
 def chapters(root: Path = ROOT) -> list[Path]:

@@ -31,6 +31,7 @@ async ([title, pages]) => {
     article.querySelectorAll("a[href]").forEach((link) => {
       const [file, anchor] = link.getAttribute("href").split("#");
       const target = file ? file.replace(/[.]html$/, "") : name;
+      if (/^[\\w-]+[.]json$/.test(file)) link.removeAttribute("href");
       if (!names.has(target)) return;
       link.setAttribute("href", anchor ? `#${target}--${anchor}` : `#${target}`);
     });

@@ -279,7 +279,7 @@ def _wrong_link(page: Path, link: str) -> str:
 def statements(chapter: Chapter) -> Problems:
     checked = {check.statement for _, check in chapter.checks()}
     seen = set()
-    for number, name, _ in chapter.statements():
+    for number, name in [(box.cell, box.name) for box in chapter.statements()]:
         if name not in checked:
             yield (
                 number,
