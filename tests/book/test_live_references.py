@@ -154,7 +154,10 @@ $$
 \tag{2}
 $$
 
+**Figure 5.1.** It is as figure 5.1 says.
+
 > **Exercise 5.1.** See exercise 4.1, figure 4.1, [a word](04_first.md#definition).
+> And figure 5.1.
 """
 INDEX = """
 # A book
@@ -201,7 +204,10 @@ def test_references_are_links(small):
         ("exercise 4.1", "04_first.html#exercise-4-1"),
         ("figure 4.1", "04_first.html#figure-4-1"),
         ("a word", "04_first.html#definition"),
+        ("figure 5.1", "#figure-5-1"),
     ]
+    text = (small / "05_second.html").read_text("utf-8")
+    assert text.count('<p class="figure-caption" id="figure-5-1">') == 1
 
 
 def test_page_that_is_no_chapter_has_no_displays_of_its_own(small):
