@@ -240,6 +240,42 @@ def test_pages_are_light(seen, site, capsys):
     assert {name: w for name, w in weights.items() if w > HEAVIEST} == {}
 
 
+# Of a chapter: the share of its height that is code one can see, and where its first
+# picture begins.
+CODE = """() => {
+  const shown = (each) => !each.closest("details:not([open])");
+  const high = (each) => each.getBoundingClientRect().height;
+  const code = [...document.querySelectorAll(".bd-article div.cell_input")];
+  const first = document.querySelector(
+    ".bd-article .cell_output img, .bd-article .cell_output .sirenlib");
+  return {
+    share: code.filter(shown).reduce((sum, each) => sum + high(each), 0)
+      / high(document.querySelector(".bd-article")),
+    top: first.getBoundingClientRect().top + scrollY };
+}"""
+
+
+@slow
+def test_pictures_come_before_code(chromium, site, capsys):
+    """In the first screen of a desk; and in the chapters of the proof code is rare."""
+    found = {}
+    for path in chapters():
+        viewport = {"width": 1280, "height": 900}
+        page = open_page(chromium, address(site, path.stem), viewport)
+        found[path.stem] = page.evaluate(CODE)
+        page.context.close()
+    with capsys.disabled():
+        for name, seen in found.items():
+            print(
+                f"\n{name:32} code {100 * seen['share']:4.1f} %, "
+                f"first picture at {seen['top']:.0f} px",
+                end="",
+            )
+    proof = [seen["share"] for name, seen in found.items() if "02" <= name[:2] <= "08"]
+    assert max(proof) < 0.12
+    assert max(seen["top"] for seen in found.values()) < 900
+
+
 @slow
 def test_search_finds_chapters(chromium, site):
     page = open_page(chromium, address(site, "search") + "?q=arcsine", DESK)
@@ -313,16 +349,17 @@ def test_figures_keep_their_colors_in_the_dark(name, chromium, site):
     pictures = page.locator("article img").evaluate_all(
         """(images) => images.filter((each) => !each.closest(".sirenlib")).map((each) =>
           [each.classList.contains("dark-light"), getComputedStyle(each).filter,
-           getComputedStyle(each).backgroundColor, each.getAttribute("src")])"""
+           getComputedStyle(each).mixBlendMode, each.getAttribute("src")])"""
     )
     page.context.close()
-    for exempt, filtered, ground, source in pictures:
+    for exempt, filtered, blended, source in pictures:
         if exempt:
             assert filtered == "none", source
-        else:  # a plot, which brings its own white ground with it
+        else:  # a plot: its white ground becomes black, and adds nothing to the page's
             corner = np.asarray(Image.open(site / source).convert("RGBA"))[0, 0]
             assert corner.tolist() == [255] * 4, source
-            assert contrast(color(ground), np.zeros(3)) > 12, source
+            assert filtered == "invert(1) hue-rotate(180deg)", source
+            assert blended == "screen", source
 
 
 @slow
