@@ -260,6 +260,26 @@ def test_the_slider_of_a_meets_the_turns(page):
     assert float(names[-1]) > 40
 
 
+def test_simple_is_the_wave_alone(page):
+    output = explore_folding(2 * PI, simple=True, alt=ALT)
+    assert output.picture != explore_folding(2 * PI, alt=ALT).picture
+    show(page, output)
+    said = page.locator("output")
+    share = f"{0.5 + math.asin(0.6) / PI:.4f}"
+    assert f"at or below y on {share} of the range" in said.inner_text()
+    assert page.get_by_role("table").count() == 0
+    assert page.get_by_role("button", name="draw angles").count() == 0
+    assert page.locator("svg .bars.measured").count() == 0
+    assert "histogram" not in page.get_by_role("img").get_attribute("aria-label")
+    page.get_by_role("slider", name="level y").fill("-0.3")
+    frames(page)
+    assert "Crossings of y = -0.30: 4." in said.inner_text()
+    wave = page.locator("svg path.line.measured").evaluate(
+        "(path) => path.getBBox().width"
+    )
+    assert wave > 0.65 * page.get_by_role("img").bounding_box()["width"]
+
+
 def test_drawing_fills_the_histogram(page):
     show(page, explore_folding(PI, 1, alt=ALT))
     bars = "(svg) => svg.querySelector('.bars.measured').getAttribute('d')"

@@ -150,9 +150,10 @@ function angleName(angle) {
 }
 
 /* Beside the wave stands the histogram, turned, so that both have one axis of heights
-   and the level runs through both. */
+   and the level runs through both. Where it is simple there is the wave alone. */
 class FoldingPlot {
-  constructor() {
+  constructor(simple) {
+    this.simple = simple;
     this.svg = vector("svg", { role: "img", class: "plot" });
     this.svg.style.maxWidth = "none";
     this.resize(340);
@@ -161,7 +162,7 @@ class FoldingPlot {
   /* One unit of the drawing is one pixel: the text keeps its size. */
   resize(width) {
     const left = 26, right = width - 18, top = 22, bottom = width < 500 ? 190 : 230;
-    const middle = Math.round(left + 0.62 * (right - left));
+    const middle = this.simple ? right : Math.round(left + 0.62 * (right - left));
     this.box = { left, middle, start: middle + 12, right, top, bottom };
     this.svg.setAttribute("viewBox", `0 0 ${width} ${bottom + 48}`);
     this.svg.style.width = `${width}px`;
@@ -219,20 +220,20 @@ class FoldingPlot {
     this.seen = [scene.b - scene.a - margin, scene.b + scene.a + margin];
     this.svg.replaceChildren();
     this.axes(scene);
-    this.histogram(scene);
+    if (!this.simple) this.histogram(scene);
     this.wave(scene);
-    this.arrivals(scene);
+    if (!this.simple) this.arrivals(scene);
     this.level(scene);
     for (const [number, part] of scene.flying) this.flight(scene, number, part);
   }
 
   axes({ sines }) {
     const { left, middle, start, right, top, bottom } = this.box;
-    this.path(`M${left},${top}V${bottom}M${start},${top}V${bottom}H${right}`, "axis");
+    const beside = this.simple ? "" : `M${start},${top}V${bottom}H${right}`;
+    this.path(`M${left},${top}V${bottom}${beside}`, "axis");
     for (const height of [-1, 0, 1]) {
       this.text(height, left - 5, this.up(height) + 4, "end");
     }
-    for (const density of [0, 1, 2]) this.text(density, this.along(density), bottom + 26);
     const [first, last] = this.seen;
     const perQuarter = (middle - left) / (last - first) * Math.PI / 2;
     const step = [1, 2, 4, 8, 16, 32, 64].find((each) => each * perQuarter > 38) || 128;
@@ -244,8 +245,10 @@ class FoldingPlot {
       this.text(angleName(k * quarter), x, bottom + 26);
     }
     this.text("angle θ", (left + middle) / 2, bottom + 43);
-    this.text("density", (start + right) / 2, bottom + 43);
     this.text("sin θ", left, 13, "start");
+    if (this.simple) return;
+    for (const density of [0, 1, 2]) this.text(density, this.along(density), bottom + 26);
+    this.text("density", (start + right) / 2, bottom + 43);
     const counted = sines.length === 1 ? "1 sine" : `${grouped(sines.length)} sines`;
     this.text(counted, (start + right) / 2, 13);
   }
@@ -372,13 +375,14 @@ function foldingRows(found) {
 /* What is said about the drawing. Of what changes only the change is read out, and
    nothing while numbers run. */
 class FoldingReport {
-  constructor() {
+  constructor(simple) {
+    this.simple = simple;
     const rowHead = { scope: "row", class: "number", style: "text-align: left" };
     this.words = element("span");
     this.cells = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) =>
       row && column ? element("td") : element("th", row ? rowHead : { scope: "col" })));
     this.output = element("output", { "aria-live": "polite", "aria-atomic": "false" },
-      this.words, element("table", {}, ...this.cells.map((row) =>
+      this.words, simple ? "" : element("table", {}, ...this.cells.map((row) =>
         element("tr", {}, ...row))));
   }
 
@@ -387,7 +391,8 @@ class FoldingReport {
     const put = (node, text) => {
       if (node.textContent !== text) node.textContent = text;
     };
-    put(this.words, crossingWords(found));
+    const share = ` The sine is at or below y on ${fourDigits(found.share)} of the range.`;
+    put(this.words, crossingWords(found) + (this.simple ? share : ""));
     const rows = foldingRows(found);
     this.cells.forEach((row, i) => row.forEach((cell, j) => put(cell, rows[i][j] || "")));
   }
@@ -419,10 +424,13 @@ function foldingClock(tick) {
 const FOLDING_NOTE = "The angle θ = aX + b is uniform from b - a to b + a: there the " +
   "wave is blue. Green: the angles whose sine is at or below the level. Blue bars: the " +
   `sines drawn; from ${FULL_BARS} on they are densities. Orange: the arcsine density.`;
+const SIMPLE_NOTE = "The angle θ runs from b - a to b + a: there the wave is blue. " +
+  "Green: the angles whose sine is at or below the level. ● the sine rises, ○ it falls.";
 
 function exploreFolding(root, spec) {
   const state = { a: spec.a, b: spec.b, level: spec.level, seed: spec.seed };
-  const plot = new FoldingPlot(), report = new FoldingReport();
+  const { simple } = spec;
+  const plot = new FoldingPlot(simple), report = new FoldingReport(simple);
   const draw = () => drawFolding(state, clock, plot, report);
   const redraw = onceAFrame(draw);
   const set = (name, value) => {
@@ -442,9 +450,11 @@ function exploreFolding(root, spec) {
   });
   const stage = element("div", {}, plot.svg);
   root.append(stage,
-    element("div", { class: "row" }, level, buttons.press, buttons.again),
+    element("div", { class: "row" }, level,
+      ...(simple ? [] : [buttons.press, buttons.again])),
     element("div", { class: "row" }, ...angleSliders(state, set)),
-    report.output, element("p", { class: "note" }, FOLDING_NOTE));
+    report.output,
+    element("p", { class: "note" }, simple ? SIMPLE_NOTE : FOLDING_NOTE));
   const resize = () => {
     plot.resize(between(stage.clientWidth || 340, 280, 760));
     draw();
@@ -488,10 +498,12 @@ function drawFolding(state, clock, plot, report) {
   plot.draw(scene);
   report.write(found, clock.running);
   const [first, last] = [state.b - state.a, state.b + state.a].map(angleName);
-  plot.svg.setAttribute("aria-label", `Left the sine from the angle ${first} to ` +
-    `${last}. ${crossingWords(found)} The sine is at or below this level on ` +
-    `${fourDigits(found.share)} of the range. Right a histogram of ` +
-    `${grouped(found.drawn)} sines, with the arcsine density.`);
+  const histogram = ` Right a histogram of ${grouped(found.drawn)} sines, with the ` +
+    "arcsine density.";
+  plot.svg.setAttribute("aria-label", `${plot.simple ? "The" : "Left the"} sine from ` +
+    `the angle ${first} to ${last}. ${crossingWords(found)} The sine is at or below ` +
+    `this level on ${fourDigits(found.share)} of the range.` +
+    `${plot.simple ? "" : histogram}`);
 }
 
 /* Controls of a and b: the sliders pass exactly through the named angles. */
