@@ -99,12 +99,13 @@ def fold(cell: NotebookNode) -> None:
 def write_pages() -> None:
     """Write anew what is made from the chapters, the records and the library."""
     import claims  # imported late: PyTorch takes seconds
+    import contents
     import cover
     import sizes
     import speed
     import tables
 
-    for tool in (claims, tables, sizes, speed, cover):
+    for tool in (claims, contents, tables, sizes, speed, cover):
         tool.write()
 
 

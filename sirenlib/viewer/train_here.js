@@ -6,6 +6,7 @@ const MOST_STEPS = 3000;
 const SMALLEST_SIDE = 8, MOST_PIXELS = 1e8;  // of a picture that is read
 // 25 dB after 12 steps at omega_0 = 30; the "fast" start takes 16.
 const SINE_START = { relu: false, rate: 2e-3 };
+const MOST_OMEGA = 200;  // where a picture of 64 pixels is dust between them
 const RELU_START = { relu: true, rate: 1e-2, omegas: [1, 1, null] };
 const HIDDEN_OMEGA = 30;
 const CANVAS_STYLE = "width: min(11rem, 42vw); image-rendering: pixelated";
@@ -101,7 +102,10 @@ class TrainingBench {
   }
 
   makeStage() {
-    const omega = { min: 1, max: 60, step: 1, value: this.omega };
+    const place = Math.round(100 * Math.log(this.omega) / Math.log(MOST_OMEGA));
+    const first = this.omega;
+    const omegaAt = (step) =>
+      step === place ? first : Math.round(MOST_OMEGA ** (step / 100));
     this.play = button("train", () => this.setRunning(!this.running));
     this.beside = button("ReLU beside it", () => this.toggleRelu(),
       { "aria-pressed": false });
@@ -111,9 +115,11 @@ class TrainingBench {
       element("div", { class: "row" }, this.play, button("start again", () => {
         this.seed++;
         this.restart();
-      }), this.beside, button("walk into it", () => this.walkInto())),
+      }), this.beside,
+      button("walk into it", () => this.walkInto(), { class: "main" })),
       element("div", { class: "row" }, ...fileButton(take),
-        slider("omega_0", omega, (value) => this.setOmega(value))),
+        slider("omega_0", { min: 0, max: 100, step: 1, value: place },
+          (step) => this.setOmega(omegaAt(step)), (step) => String(omegaAt(step)))),
       this.said,
       element("div", { class: "row", style: "align-items: flex-start" },
         element("figure", {}, this.target, element("figcaption", {}, "the picture")),

@@ -32,7 +32,7 @@ def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
         picture: what is learned at first: square and gray, 16 to 128 pixels a side,
             such as ``cameraman(64)``.
         alt: what the two show, in a sentence.
-        omega_0: that of the first layer at the start, 1 to 60.
+        omega_0: that of the first layer at the start, 1 to 200.
 
     Raises:
         ValueError: the picture is of another kind, or omega_0 is out of range.
@@ -40,8 +40,8 @@ def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
     Source: the first page of the book; chapters 1 and 9 for what it does.
     """
     _require_square(picture)
-    if whole_number("omega_0", omega_0, 1) > 60:
-        raise ValueError(f"omega_0 must be at most 60, not {omega_0}")
+    if whole_number("omega_0", omega_0, 1) > 200:
+        raise ValueError(f"omega_0 must be at most 200, not {omega_0}")
     side = picture.shape[0]
     grid = coordinate_grid(side, side)
     picture = Signal(grid, picture.values.float().cpu(), picture.shape)

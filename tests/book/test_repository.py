@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import contents as table_of_contents
 import cover
 import lowest
 import marks
@@ -110,6 +111,17 @@ def test_every_place_has_the_same_version():
     assert re.findall(r"^## .*", changes, re.MULTILINE)[0] == newest
     assert project["project"]["version"] == citation["version"]
     assert sirenlib.__version__ == citation["version"]
+
+
+def test_both_tables_of_the_chapters_are_fresh():
+    pages = {"README.md": "book/", "book/index.md": ""}
+    for name, folder in pages.items():
+        page = (ROOT / name).read_text(encoding="utf-8")
+        fresh = table_of_contents.table(ROOT, folder)
+        assert marks.between(page, table_of_contents.NAME)[1] == fresh, (
+            "run `make execute`"
+        )
+        assert fresh.count("\n| ") == len(chapters()) + 1
 
 
 def test_ruff_has_nothing_to_say():
