@@ -94,7 +94,7 @@ const COBWEB_STYLE = `
 .panels > figure:first-child .plot { cursor: ew-resize; touch-action: pan-y; }`;
 const COBWEB_CAPTIONS = [
   "Across: the variance of the weighted sums in one layer. Up: in the next. Orange: " +
-    "the map. Blue: the way of this network. Drag its start along the axis.",
+    "the map. Blue: the path of this network. Drag its start along the axis.",
   "Blue: the variance, layer by layer. Green: χ, the factor of the gradient's mean " +
     "square. Dashed: the fixed point.",
 ];
@@ -131,7 +131,7 @@ function drawCobweb(state, stage, panels, output) {
   const width = Math.floor(whole < 560 ? whole : between(whole / 2 - 12, 200, 420));
   const found = cobwebNumbers(state), words = cobwebWords(found);
   const plots = [cobwebPlot, layersPlot].map((make) => make(found, state, width));
-  plots[0].say(`The map of the variance and the way of a network. ${words}`);
+  plots[0].say(`The map of the variance and the path of a network. ${words}`);
   plots[1].say(`Variance and gradient factor in layers 2 to ${COBWEB.layers + 1}.`);
   plots.forEach((plot, i) => {
     panels[i].plot = plot;
