@@ -65,6 +65,8 @@ VIEWERS = {
     "quilt": lambda alt: viewer.explore_quilt(quilts(), SMALL, alt=alt),
     "training": lambda alt: viewer.train_here(SMALL, alt=alt),
     "activations": lambda alt: viewer.explore_activations(depth=2, alt=alt),
+    "cobweb": lambda alt: viewer.explore_cobweb(alt=alt),
+    "omega": lambda alt: viewer.explore_omega_0(alt=alt),
 }
 # A test that needs an output does not make it anew.
 MAKERS = [functools.cache(make) for make in VIEWERS.values()]
