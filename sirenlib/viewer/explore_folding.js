@@ -391,8 +391,9 @@ class FoldingReport {
     const put = (node, text) => {
       if (node.textContent !== text) node.textContent = text;
     };
-    const share = ` The sine is at or below y on ${fourDigits(found.share)} of the range.`;
-    put(this.words, crossingWords(found) + (this.simple ? share : ""));
+    const share = fourDigits(found.share);
+    const more = this.simple ? ` The sine is at or below y on ${share} of the range.` : "";
+    put(this.words, crossingWords(found) + more);
     const rows = foldingRows(found);
     this.cells.forEach((row, i) => row.forEach((cell, j) => put(cell, rows[i][j] || "")));
   }
@@ -425,7 +426,8 @@ const FOLDING_NOTE = "The angle θ = aX + b is uniform from b - a to b + a: ther
   "wave is blue. Green: the angles whose sine is at or below the level. Blue bars: the " +
   `sines drawn; from ${FULL_BARS} on they are densities. Orange: the arcsine density.`;
 const SIMPLE_NOTE = "The angle θ runs from b - a to b + a: there the wave is blue. " +
-  "Green: the angles whose sine is at or below the level. ● the sine rises, ○ it falls.";
+  "Green: the angles whose sine is at or below the level. ● the sine rises, ○ it " +
+  "falls.";
 
 function exploreFolding(root, spec) {
   const state = { a: spec.a, b: spec.b, level: spec.level, seed: spec.seed };
