@@ -392,8 +392,8 @@ class FoldingReport {
       if (node.textContent !== text) node.textContent = text;
     };
     const share = fourDigits(found.share);
-    const more = this.simple ? ` The sine is at or below y on ${share} of the range.` : "";
-    put(this.words, crossingWords(found) + more);
+    const more = ` The sine is at or below y on ${share} of the range.`;
+    put(this.words, crossingWords(found) + (this.simple ? more : ""));
     const rows = foldingRows(found);
     this.cells.forEach((row, i) => row.forEach((cell, j) => put(cell, rows[i][j] || "")));
   }
