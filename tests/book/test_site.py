@@ -242,7 +242,7 @@ def test_pages_are_light(seen, site, capsys):
 
 # Of a chapter: the share of its height that is code one can see, and where its first
 # picture begins.
-CODE = """() => {
+FIRST_LOOK = """() => {
   const shown = (each) => !each.closest("details:not([open])");
   const high = (each) => each.getBoundingClientRect().height;
   const code = [...document.querySelectorAll(".bd-article div.cell_input")];
@@ -262,7 +262,7 @@ def test_pictures_come_before_code(chromium, site, capsys):
     for path in chapters():
         viewport = {"width": 1280, "height": 900}
         page = open_page(chromium, address(site, path.stem), viewport)
-        found[path.stem] = page.evaluate(CODE)
+        found[path.stem] = page.evaluate(FIRST_LOOK)
         page.context.close()
     with capsys.disabled():
         for name, seen in found.items():
