@@ -102,7 +102,7 @@ def _image(record: dict, name: str) -> str:
         f"PSNR in decibels against {record['clock']}, on a logarithmic axis, for "
         f"{_list(list(names))}. {_sentence(record)}"
     )
-    return f"```{{image}} {name}\n:alt: {alt}\n:class: dark-light\n```\n"
+    return f"```{{image}} {name}\n:alt: {alt}\n```\n"
 
 
 def _sentence(record: dict) -> str:
@@ -113,11 +113,17 @@ def _sentence(record: dict) -> str:
     for picture in record["fitted"]:
         rows = [r for r in reached if (r["picture"], r["quality"]) == (picture, best)]
         rows.sort(key=lambda row: row["seconds"])
-        times = [f"{row['name']} {number(row['seconds'], 2)}" for row in rows]
+        times = [f"{number(row['seconds'], 2)} with {_named(row)}" for row in rows]
         if times:
-            told = f"{best} dB on the {picture} takes, in {record['clock']}: "
-            parts.append(f"{told}{'; '.join(times)}.")
+            told = f"In {record['clock']} the {picture} reaches {best} dB after "
+            parts.append(f"{told}{_list(times)}.")
     return " ".join(parts)
+
+
+def _named(row: dict) -> str:
+    """A name that can stand in a list: "copied recipe (as copied)"."""
+    name, comma, way = row["name"].partition(", ")
+    return f"{name} ({way})" if comma else name
 
 
 def _list(names: list[str]) -> str:

@@ -4,6 +4,7 @@
 "use strict";
 
 window.MathJax = {
+  chtml: { scale: 0.93 },  // a letter in a formula is as high as one in the text
   options: { processHtmlClass: "tex2jax_process|mathjax_process|math|output_area" },
 };
 
