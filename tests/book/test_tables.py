@@ -184,7 +184,8 @@ def test_page_opens_with_the_picture_and_what_it_shows(results):
     )
     sentence = (
         "In CPU seconds of one thread the cameraman reaches 30 dB after 0.50 with hash "
-        "grid, 2.0 with quilt, 8.0 with sirenlib.fit and 1,500 with tutorial (as copied)."
+        "grid, 2.0 with quilt, 8.0 with sirenlib.fit and 1,500 with tutorial (as "
+        "copied)."
     )
     assert top.count(sentence) == 2  # it ends the alternative text, too
 
