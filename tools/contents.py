@@ -28,7 +28,7 @@ def table(root: Path, folder: str) -> str:
         ValueError: the README has no question for a chapter.
     """
     asked = questions((root / "README.md").read_text(encoding="utf-8"))
-    rows = ["| | chapter | its question |", "| --- | --- | --- |"]
+    rows = ["| no. | chapter | its question |", "| --- | --- | --- |"]
     for path in chapters(root):
         first = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]
         number, title = re.fullmatch(r"# (\d+)\. (.*)", first).groups()

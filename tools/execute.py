@@ -91,7 +91,10 @@ def fold(cell: NotebookNode) -> None:
     check = cell.source.startswith(CHECK_OF_EXERCISE)
     data, tag = cell.metadata, "hide-cell" if check else "hide-input"
     others = [each for each in data.get("tags", []) if not each.startswith("hide-")]
-    prompt = {"code_prompt_show": "Show the check" if check else "Show the code"}
+    what = "check" if check else "code"
+    prompt = {
+        f"code_prompt_{way}": f"{way.title()} the {what}" for way in ("show", "hide")
+    }
     data.update(cellView="form", jupyter={"source_hidden": True}, tags=[tag, *others])
     data["mystnb"] = {**data.get("mystnb", {}), **prompt}
 

@@ -8,7 +8,8 @@ window.MathJax = {
   options: { processHtmlClass: "tex2jax_process|mathjax_process|math|output_area" },
 };
 
-/* Paper is white, and nobody can unfold it: "Show the solution" becomes "Solution". */
+/* Paper is white, and nobody can unfold it: hints and solutions are open there. Code that
+   is folded stays away, see book.css. */
 {
   const undo = [];
 
@@ -20,11 +21,8 @@ window.MathJax = {
 
   addEventListener("beforeprint", () => {
     change(document.documentElement.dataset, "theme", "light");
-    for (const fold of document.querySelectorAll("details")) change(fold, "open", true);
-    for (const line of document.querySelectorAll("summary p")) {
-      const what = line.textContent.replace(/^(Show|Hide) the /, "");
-      change(line, "textContent", what.charAt(0).toUpperCase() + what.slice(1));
-    }
+    const folds = document.querySelectorAll("details:not(.cell details.hide)");
+    for (const fold of folds) change(fold, "open", true);
   });
 
   addEventListener("afterprint", () => {
