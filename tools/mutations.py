@@ -99,7 +99,7 @@ MUTATIONS = [
     Mutation("first_sine_covariance", "(apart - ", "(apart + ", (6, 7)),
     Mutation("network_law", "fan_in * weight**2 / 3, float", "1.0, float", (6, 7)),
     Mutation("network_law", "1 - sines.diagonal()", "sines.diagonal()", (6, 7)),
-    Mutation("network_law", "covariance + bias**2 / 3", "covariance", (7,)),
+    Mutation("network_law", "covariance + bias**2 / 3", "covariance", (8,)),
     Mutation("network_law", "*reversed(chis)", "*chis", (6, 7)),
     Mutation("_gain", "/ 6", "/ 3", (6, 7)),
     Mutation("_sinc", "t / np.pi", "t", (6, 7)),
