@@ -101,6 +101,21 @@ def run(page, script: str, body: str, given=None):
     return page.evaluate(f"(given) => {{ {joined(script)}\n{body} }}", given)
 
 
+def colors_in_the_dark(page, output: LiveOutput, *places: tuple[str, str]) -> list:
+    """What an output takes from a dark page around it: for each place, a selector and a
+    property of its style, the color there."""
+    show(page, output)
+    page.add_style_tag(content="body { background: #121212; color: #ddd; }")
+    return page.evaluate(
+        """(places) => {
+          const root = document.querySelector(".sirenlib > div").shadowRoot;
+          return places.map(([selector, property]) =>
+            getComputedStyle(root.querySelector(selector))[property]);
+        }""",
+        places,
+    )
+
+
 def pixels(canvas) -> np.ndarray:
     """What a canvas shows: ``(H, W, 3)`` in [0, 1]."""
     data = canvas.evaluate("(canvas) => canvas.toDataURL()")

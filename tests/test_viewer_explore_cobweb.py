@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from browser import frames, run, show, watched
+from browser import colors_in_the_dark, frames, run, show, watched
 from PIL import Image
 
 from sirenlib import theory
@@ -152,14 +152,12 @@ def test_it_fits_and_is_large_enough(chromium, width):
 
 
 def test_dark(page):
-    show(page, explore_cobweb(alt=ALT))
-    page.add_style_tag(content="body { background: #121212; color: #ddd; }")
-    colors = page.evaluate("""() => {
-      const root = document.querySelector(".sirenlib > div").shadowRoot;
-      const of = (name, property) =>
-        getComputedStyle(root.querySelector(name))[property];
-      return [of("svg text", "fill"), of(".line.level", "stroke"),
-        of("output", "color"), of("button[aria-pressed=false]", "color"),
-        of(".dot.level", "fill")];
-    }""")
+    places = [
+        ("svg text", "fill"),
+        (".line.level", "stroke"),
+        ("output", "color"),
+        ("button[aria-pressed=false]", "color"),
+        (".dot.level", "fill"),
+    ]
+    colors = colors_in_the_dark(page, explore_cobweb(alt=ALT), *places)
     assert colors == ["rgb(221, 221, 221)"] * 5

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import frames, run, show, watched
+from browser import colors_in_the_dark, frames, run, show, watched
 from PIL import Image
 
 import sirenlib
@@ -382,13 +382,12 @@ def test_it_fits_and_is_large_enough(chromium, width, a):
 
 
 def test_dark(page):
-    show(page, explore_folding(alt=ALT))
-    page.add_style_tag(content="body { background: #121212; color: #ddd; }")
-    colors = page.evaluate("""() => {
-      const root = document.querySelector(".sirenlib > div").shadowRoot;
-      const of = (name, property) =>
-        getComputedStyle(root.querySelector(name))[property];
-      return [of("svg text", "fill"), of(".line.level", "stroke"), of("td", "color"),
-        of("button", "color"), of(".dot.level", "fill")];
-    }""")
+    places = [
+        ("svg text", "fill"),
+        (".line.level", "stroke"),
+        ("td", "color"),
+        ("button", "color"),
+        (".dot.level", "fill"),
+    ]
+    colors = colors_in_the_dark(page, explore_folding(alt=ALT), *places)
     assert colors == ["rgb(221, 221, 221)"] * 5

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from browser import frames, run, show, watched
+from browser import colors_in_the_dark, frames, run, show, watched
 from PIL import Image
 
 from sirenlib import SineLayer, initialize_
@@ -190,13 +190,12 @@ def test_it_fits_and_is_large_enough(chromium, width):
 
 
 def test_dark(page):
-    show(page, explore_omega_0(alt=ALT))
-    page.add_style_tag(content="body { background: #121212; color: #ddd; }")
-    colors = page.evaluate("""() => {
-      const root = document.querySelector(".sirenlib > div").shadowRoot;
-      const of = (name, property) =>
-        getComputedStyle(root.querySelector(name))[property];
-      return [of("svg text", "fill"), of(".truth", "stroke"), of("output", "color"),
-        of("button", "color"), of(".dot.level", "fill")];
-    }""")
+    places = [
+        ("svg text", "fill"),
+        (".truth", "stroke"),
+        ("output", "color"),
+        ("button", "color"),
+        (".dot.level", "fill"),
+    ]
+    colors = colors_in_the_dark(page, explore_omega_0(alt=ALT), *places)
     assert colors == ["rgb(221, 221, 221)"] * 5

@@ -3,6 +3,7 @@
 Bars are a million samples, lines are the laws of `sirenlib.theory`.
 """
 
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -10,12 +11,14 @@ import numpy as np
 from scipy import stats
 
 from sirenlib import figures, theory
+from sirenlib.viewer.densities import sine_density
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 PICTURE = Path(__file__).resolve().parent.parent / "book" / "argument.png"
 SAMPLES, TERMS = 1_000_000, 64
+sine_of_normal = partial(sine_density, bias=0.0, q=1.0)  # the density of sin Z
 
 
 def draw() -> plt.Figure:
@@ -52,12 +55,12 @@ def added(random: np.random.Generator) -> np.ndarray:
     return found
 
 
-def sine_of_normal(y: np.ndarray) -> np.ndarray:
-    """The density of sin Z: the slope of its distribution function."""
-    step = 1e-4
-    low, high = np.clip(y - step, -1, 1), np.clip(y + step, -1, 1)
-    below, above = (theory.sine_of_normal_cdf(each, 1.0) for each in (low, high))
-    return (above - below) / (high - low)
+def variances(count: int, s: float = 1.0) -> list[float]:
+    """Of the weighted sums, from layer 2 on; s is that of the biases."""
+    found = [1.0]
+    while len(found) < count:
+        found.append(float(theory.next_variance(found[-1], s)))
+    return found
 
 
 def bowl(axes: plt.Axes, values: np.ndarray, law) -> None:
@@ -69,12 +72,10 @@ def cobweb(axes: plt.Axes) -> None:
     v = np.linspace(0, 1.1, 100)
     axes.plot(v, v, color="0.6", lw=1)
     axes.plot(v, theory.next_variance(v), color=figures.PREDICTED)
-    corner, path = 1.0, [(1.0, 0.0)]
-    for _ in range(6):
-        following = float(theory.next_variance(corner))
-        path += [(corner, following), (following, following)]
-        corner = following
-    axes.plot(*np.array(path).T, color=figures.MEASURED, lw=1.5)
+    corners = variances(7)
+    # Up to the map and across to the diagonal, again and again.
+    across, up = np.repeat(corners, 2)[:-1], np.repeat(corners[1:], 2)
+    axes.plot(across, [0, *up], color=figures.MEASURED, lw=1.5)
     axes.plot(theory.fixed_point(), theory.fixed_point(), "ko", ms=5)
     axes.set(title="5. the next variance", xlabel="variance in a layer")
     axes.set(xlim=(0, 1.1), ylim=(0, 1.1), ylabel="in the next one")
@@ -85,10 +86,7 @@ def by_layer(axes: plt.Axes) -> None:
     layers = np.arange(2, 13)
     kinds = {"no biases": 0.0, "half a turn": np.pi / 2}
     for (name, half), color in zip(kinds.items(), figures.COLORS[1:3], strict=True):
-        s, v, found = float(theory.uniform_bias_factor(half)), 1.0, []
-        for _ in layers:
-            found.append(v)
-            v = float(theory.next_variance(v, s))
+        found = variances(len(layers), float(theory.uniform_bias_factor(half)))
         axes.plot(layers, found, "o-", ms=4, color=color)
         axes.text(layers[-1], found[-1] + 0.03, name, color=color, ha="right")
     axes.set(title="6. layer by layer", xlabel="layer")

@@ -54,6 +54,10 @@ class Mutation:
         exec(source.replace(self.right, self.wrong), vars(theory))
 
 
+SINC = "_sinc(2 * np.asarray(half_width, dtype=float))"
+NORMAL_BIAS = "np.exp(-2 / 3 * np.asarray(half_width, dtype=float) ** 2)"
+NO_CORRECTION = "0 * np.asarray(half_width, dtype=float)"
+
 MUTATIONS = [
     Mutation("sine_of_uniform_cdf", "np.pi + 2 * crossing", "np.pi + crossing", (5,)),
     Mutation("sine_of_uniform_cdf", "np.minimum(rest, arc)", "0 * rest", (5,)),
@@ -65,19 +69,8 @@ MUTATIONS = [
     Mutation("sine_of_normal_cdf", " / m)", ")", (6,)),
     Mutation("uniform_bias_factor", "2 * np.asarray", "np.asarray", (7,)),
     Mutation("uniform_bias_factor", "_sinc(2", "np.sinc(2", (7,)),
-    # A normal bias of the same variance.
-    Mutation(
-        "uniform_bias_factor",
-        "_sinc(2 * np.asarray(half_width, dtype=float))",
-        "np.exp(-2 / 3 * np.asarray(half_width, dtype=float) ** 2)",
-        (7,),
-    ),
-    Mutation(
-        "uniform_bias_factor",
-        "_sinc(2 * np.asarray(half_width, dtype=float))",
-        "0 * np.asarray(half_width, dtype=float)",
-        (7,),
-    ),
+    Mutation("uniform_bias_factor", SINC, NORMAL_BIAS, (7,)),
+    Mutation("uniform_bias_factor", SINC, NO_CORRECTION, (7,)),
     Mutation("sine_covariance", "(q + r) / 2", "q + r", (6, 7)),
     Mutation("sine_covariance", "- s * np.exp", "+ s * np.exp", (6, 7)),
     Mutation("sine_covariance", "- s * np.exp(-covariance - mean)", "", (6, 7)),
