@@ -39,6 +39,7 @@ ORDER = [
     "derivatives",
     "evaluation",
     "files",
+    "sounds",
     "checkpoints",
     "batches",
     "steps",
