@@ -522,7 +522,7 @@ def test_the_picture_fills_the_page(chromium, small):
         canvas = page.locator("canvas")
         for width, drawn in [(416, 400), (316, 300)]:
             page.set_viewport_size({**size, "width": width})
-            until(page, lambda: canvas.get_attribute("width") == f"{2 * drawn}")
+            page.locator(f"canvas[width='{2 * drawn}']").wait_for()
             assert canvas.get_attribute("height") == f"{drawn}"
             assert canvas.bounding_box()["width"] == drawn
             assert settled(page).shape == (drawn, 2 * drawn, 3)

@@ -29,7 +29,7 @@ PHOTO = chelsea()[55:275, 75:395]
 VIEW = "The face of a cat, in color, as a neural network draws it."
 PLACES = {
     "the eye": ((-0.82, -0.06), (-0.77, -0.01)),
-    "a whisker": ((0.55, 0.95), (-0.95, -0.55)),
+    "a whisker": ((0.44, 0.86), (-0.96, -0.54)),
     "past the edge": ((-1.9, 1.9), (-1.9, 1.9)),
 }
 TRAIN = (

@@ -21,7 +21,8 @@ const PICTURE_STYLE = `
 .border::after { content: ""; position: absolute; inset: calc(50% - 18px) 9px;
   border-radius: 7px; background: #fff; box-shadow: 0 0 4px #000; }
 .border:focus-visible { outline: none; }
-.border:focus-visible::after { outline: 4px solid #d9731a; }`;
+.border:focus-visible::after { outline: 4px solid #d9731a; }
+@media (max-width: 420px) { button { padding: 0.25rem 0.5rem; } }`;
 
 /* `spec` has the network, the shape, range and window of its signal, the training pixels
    as the address of a picture or null, the color tables, how many times as long as wide
@@ -72,9 +73,9 @@ class PictureViewer {
       element("span", { class: "choice" },
         button("+", () => zoomBy(1.5), { "aria-label": "zoom in" }),
         button("−", () => zoomBy(1 / 1.5), { "aria-label": "zoom out" }),
-        button("whole picture", () => this.fly(home(this.frame)))),
+        button("whole picture", () => this.fly(home(this.frame))), numbers),
       element("span", { class: "choice" }, ...this.spec.places.map(([name, window]) =>
-        button(name, () => this.fly(placeOf(window, this.frame))))), numbers);
+        button(name, () => this.fly(placeOf(window, this.frame))))));
   }
 
   splitter() {

@@ -105,8 +105,8 @@ def _named_windows(places: dict[str, Window]) -> list:
         ends = np.array(window, dtype=float)
         if ends.shape != (2, 2) or not np.isfinite(ends).all() or 0 in np.diff(ends):
             raise ValueError(
-                f"the place {name!r} must be a window such as ((-0.5, 0.5), (0.0, 1.0)):"
-                f" two different rows, then two different columns, not {window}"
+                f"the place {name!r} must be a window such as ((-0.5, 0.5), (0, 1)): "
+                f"two different rows, then two different columns, not {window}"
             )
     return list(places.items())
 
