@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from types import EllipsisType
 
 MARK, GAP = "✓", "  "
 
@@ -62,6 +63,7 @@ def check(
     below: float | None = None,
     against: float | None = None,
     note: str = "",
+    prediction: float | EllipsisType = ...,
 ) -> None:
     """Print one line "measured against predicted", or raise.
 
@@ -76,11 +78,14 @@ def check(
         against: the nearest wrong value, what a formula without one of its terms would
             give. The demand must tell it from the right one; the line names it.
         note: the sample size, or whatever the tolerance follows from.
+        prediction: the number that a reader expected, ``...`` while there is none. A
+            second line says how far it is from the measured value as printed.
 
     Raises:
         AssertionError: the demand is not met, or ``measured`` is NaN; or the value
             ``against`` would have met it too.
-        TypeError: not exactly one demand.
+        TypeError: not exactly one demand; or ``prediction`` is no number, or the line
+            prints none to compare it with.
     """
     measured = float(measured)
     demands = {"≤": at_most, "≥": at_least, "≈": near, "<": below}
@@ -98,6 +103,7 @@ def check(
     }[relation]
     numbers = measured, relation, bound, within, against
     line = _format(statement, quantity, note, *numbers)
+    told = "" if prediction is ... else _told(prediction, line)
     tolerance = f" ± {within:g}" if within is not None else ""
     wanted = f"{relation} {bound:.12g}{tolerance}"
     if not holds(measured):
@@ -110,6 +116,46 @@ def check(
             "more samples and a smaller tolerance, or measure something else"
         )
     print(line)
+    if told:
+        print(told)
+
+
+def _deviation(prediction: float, measured: float) -> str:
+    """How far a prediction is from what was measured, in words.
+
+    Between half of it and twice it in percent, beyond that as a factor.
+    """
+    if prediction == measured:
+        return "as measured"
+    ratio = prediction / measured if measured else 0.0
+    if ratio <= 0:
+        sign = "wrong sign, " if ratio else ""
+        return f"{sign}off by {abs(prediction - measured):.3g}"
+    if 0.5 <= ratio <= 2:
+        percent = 100 * abs(ratio - 1)
+        amount = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}"
+        amount = "less than 0.1" if percent < 0.05 else amount
+        where = "above" if prediction > measured else "below"
+        return f"{amount} % {where} the measured value"
+    factor = max(ratio, 1 / ratio)
+    amount = f"{factor:.1f}" if factor < 9.95 else f"{factor:.3g}"
+    return f"a factor {amount} too {'large' if ratio > 1 else 'small'}"
+
+
+def _told(prediction: float, line: Check) -> str:
+    """The line for a reader who wrote a number down before looking."""
+    try:
+        number = prediction.__float__()
+    except (AttributeError, TypeError):  # float() would take the text "0.05" as well
+        number = math.nan
+    if not math.isfinite(number):
+        raise TypeError(
+            f"prediction must be a finite number, such as 0.05, not {prediction!r}"
+        )
+    if not line.measured:
+        raise TypeError("with below= no number is printed to hold a prediction to")
+    found = float(line.measured.replace(",", ""))
+    return f"{GAP}your prediction {number:g}: {_deviation(number, found)}"
 
 
 def _format(
