@@ -130,7 +130,7 @@ def _deviation(prediction: float, measured: float) -> str:
     ratio = prediction / measured if measured else 0.0
     if ratio <= 0:
         sign = "wrong sign, " if ratio else ""
-        return f"{sign}off by {abs(prediction - measured):.3g}"
+        return f"{sign}off by {float(f'{abs(prediction - measured):.3g}'):g}"
     if 0.5 <= ratio <= 2:
         percent = 100 * abs(ratio - 1)
         amount = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}"
@@ -138,7 +138,7 @@ def _deviation(prediction: float, measured: float) -> str:
         where = "above" if prediction > measured else "below"
         return f"{amount} % {where} the measured value"
     factor = max(ratio, 1 / ratio)
-    amount = f"{factor:.1f}" if factor < 9.95 else f"{factor:.3g}"
+    amount = f"{factor:.1f}" if factor < 9.95 else f"{factor:,.0f}"
     return f"a factor {amount} too {'large' if ratio > 1 else 'small'}"
 
 
