@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from types import EllipsisType
 
+from . import predictions
+
 MARK, GAP = "✓", "  "
 
 
@@ -103,7 +105,7 @@ def check(
     }[relation]
     numbers = measured, relation, bound, within, against
     line = _format(statement, quantity, note, *numbers)
-    told = "" if prediction is ... else _told(prediction, line)
+    told = predictions.line(prediction, line.measured)
     tolerance = f" ± {within:g}" if within is not None else ""
     wanted = f"{relation} {bound:.12g}{tolerance}"
     if not holds(measured):
@@ -118,44 +120,6 @@ def check(
     print(line)
     if told:
         print(told)
-
-
-def _deviation(prediction: float, measured: float) -> str:
-    """How far a prediction is from what was measured, in words.
-
-    Between half of it and twice it in percent, beyond that as a factor.
-    """
-    if prediction == measured:
-        return "as measured"
-    ratio = prediction / measured if measured else 0.0
-    if ratio <= 0:
-        sign = "wrong sign, " if ratio else ""
-        return f"{sign}off by {float(f'{abs(prediction - measured):.3g}'):g}"
-    if 0.5 <= ratio <= 2:
-        percent = 100 * abs(ratio - 1)
-        amount = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}"
-        amount = "less than 0.1" if percent < 0.05 else amount
-        where = "above" if prediction > measured else "below"
-        return f"{amount} % {where} the measured value"
-    factor = max(ratio, 1 / ratio)
-    amount = f"{factor:.1f}" if factor < 9.95 else f"{factor:,.0f}"
-    return f"a factor {amount} too {'large' if ratio > 1 else 'small'}"
-
-
-def _told(prediction: float, line: Check) -> str:
-    """The line for a reader who wrote a number down before looking."""
-    try:
-        number = prediction.__float__()
-    except (AttributeError, TypeError):  # float() would take the text "0.05" as well
-        number = math.nan
-    if not math.isfinite(number):
-        raise TypeError(
-            f"prediction must be a finite number, such as 0.05, not {prediction!r}"
-        )
-    if not line.measured:
-        raise TypeError("with below= no number is printed to hold a prediction to")
-    found = float(line.measured.replace(",", ""))
-    return f"{GAP}your prediction {number:g}: {_deviation(number, found)}"
 
 
 def _format(

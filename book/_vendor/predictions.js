@@ -34,7 +34,8 @@
 
   const text = (number) => String(number).replace("-", "−");
 
-  /* How far a prediction is from what was measured. The same words as in checks.py. */
+  /* How far a prediction is from what was measured. The same words as in
+     sirenlib/predictions.py. */
   const deviation = (prediction, measured) => {
     if (prediction === measured) return "as measured";
     const ratio = measured ? prediction / measured : 0;
