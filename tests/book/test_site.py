@@ -318,15 +318,28 @@ def test_pictures_come_before_code(chromium, site, capsys):
     assert max(seen["top"] for seen in proof) < 900
 
 
-@slow
-def test_search_finds_chapters(chromium, site):
-    page = open_page(chromium, address(site, "search") + "?q=arcsine", DESK)
+def found_by(word: str, chromium, site) -> list[str]:
+    """The pages that the search lists for a word."""
+    page = open_page(chromium, address(site, "search") + f"?q={word}", DESK)
     page.wait_for_selector("#search-results > p:has-text('found')")
     links = page.locator("#search-results a").evaluate_all(
         "(links) => links.map((link) => link.getAttribute('href').split('#')[0])"
     )
     page.context.close()
-    assert {"03_arcsin.html", "05_lemma_1_1.html"} <= set(links)
+    return links
+
+
+@slow
+def test_search_finds_chapters_first(chromium, site):
+    """What a word is explained in comes before what only uses it, and before a module."""
+    assert set(found_by("arcsine", chromium, site)[:2]) == {
+        "03_arcsin.html",
+        "05_lemma_1_1.html",
+    }
+    found = found_by("initialization", chromium, site)
+    about = ["06_through_the_layers.html", "07_sine_layer.html"]
+    assert found[:3] == [*about, "08_what_omega_0_does.html"]
+    assert "reference.html" in found_by("evaluate", chromium, site)[:2]
 
 
 @slow
