@@ -331,7 +331,7 @@ def found_by(word: str, chromium, site) -> list[str]:
 
 @slow
 def test_search_finds_chapters_first(chromium, site):
-    """What a word is explained in comes before what only uses it, and before a module."""
+    """What explains a word comes before what only uses it, and before a module."""
     assert set(found_by("arcsine", chromium, site)[:2]) == {
         "03_arcsin.html",
         "05_lemma_1_1.html",
