@@ -287,13 +287,14 @@ function tidyEdge(value) {
 function activationPlot({ edge, measured, predicted }, width, label) {
   const half = Number((edge / 2).toPrecision(3)), step = (2 * edge) / measured.length;
   const plot = new Plot({ x: [-edge, edge], y: [0, 1.15 * Math.max(...predicted)],
-    width, height: Math.round(between(width / 3.4, 76, 96)), label, ticks: { x: [[-half, `−${half}`], 0, half] } });
+    width, height: Math.round(between(width / 3.4, 76, 96)), label,
+    ticks: { x: [[-half, `−${half}`], 0, half] } });
   plot.bars(measured, "measured");
   plot.line(predicted.map((height, i) => [(i + 0.5) * step - edge, height]), "predicted");
   return plot.svg;
 }
 
-/* The output over x. Its scale is always the same, so that one sees it die and go wild. */
+/* The output over x. Its scale is always the same: one sees it die and go wild. */
 function drawOutput(points, place) {
   const values = points.map(([, value]) => value);
   const ends = [Math.min(...values), Math.max(...values)];
