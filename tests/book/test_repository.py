@@ -30,6 +30,7 @@ ORDER = [
     "signals",
     "images",
     "metrics",
+    "predictions",
     "checks",
     "theory",
     "initialization",
