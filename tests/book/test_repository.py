@@ -40,6 +40,7 @@ ORDER = [
     "derivatives",
     "evaluation",
     "files",
+    "sounds",
     "checkpoints",
     "batches",
     "steps",
