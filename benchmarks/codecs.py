@@ -71,7 +71,7 @@ def phrase() -> tuple[np.ndarray, int]:
 def measured(
     sound: np.ndarray, rate: int, format: str, subtype: str, setting: float
 ) -> dict:
-    """Size and signal-to-noise ratio of a file; setting 0 is its best, 0.99 its worst."""
+    """Size and signal-to-noise ratio of a file; 0 is its best setting."""
     file = io.BytesIO()
     kind = {"format": format, "subtype": subtype, "compression_level": setting}
     with soundfile.SoundFile(file, "w", rate, 1, **kind) as writer:
