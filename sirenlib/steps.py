@@ -84,10 +84,9 @@ class Stepper:
         self.scale = size * signal.total_weight / points
         self.chunk_size = recipe.chunk_size or chunk_of(model)
         self.error = torch.zeros((), dtype=torch.float64, device=self.device)
-        # A recorded step reads its rate from the device's memory, which needs a
-        # capturable optimizer (manual, torch.optim.Adam, on lr and capturable).
         recorded = self.device.type == "cuda" and recipe.engine != "eager"
-        self.adam = adam_for(model, moments, recorded)
+        self.adam = adam_for(model, self.device, recorded)
+        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.fast_model, self.graph = model, None
         on_cuda = self.device.type == "cuda"
         # A quilt whose shapes are fixed needs no look at the device.
@@ -207,19 +206,20 @@ class Stepper:
         return graph
 
 
-def adam_for(model: nn.Module, moments: dict, recorded: bool) -> torch.optim.Adam:
-    """Adam for what asks for gradients, with its state."""
+def adam_for(
+    model: nn.Module, device: torch.device, recorded: bool = False
+) -> torch.optim.Adam:
+    """Adam for what asks for gradients; ``recorded`` for steps that are recorded."""
     weights = [each for each in model.parameters() if each.requires_grad]
-    on_cuda = weights[0].device.type == "cuda"
     # Fused kernels take real numbers only, and on a CPU they came with 2.4.
-    fused = on_cuda or VERSION >= (2, 4)
+    fused = device.type == "cuda" or VERSION >= (2, 4)
     fused = fused and all(weight.is_floating_point() for weight in weights)
-    rate = 0.0
-    if recorded:
-        rate = torch.zeros((), dtype=torch.float32, device=weights[0].device)
-    adam = torch.optim.Adam(weights, rate, capturable=recorded, fused=fused)
-    adam.load_state_dict(adam.state_dict() | {"state": moments})
-    return adam
+    if not recorded:
+        return torch.optim.Adam(weights, 0.0, fused=fused)
+    # A recorded step reads its rate from the device's memory, which needs a
+    # capturable optimizer (manual, torch.optim.Adam, on lr and capturable).
+    rate = torch.zeros((), dtype=torch.float32, device=device)
+    return torch.optim.Adam(weights, rate, capturable=True, fused=fused)
 
 
 def set_rate(adam: torch.optim.Adam, rate: float) -> None:

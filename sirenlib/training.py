@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from .arguments import positive_number, whole_number
 from .checkpoints import Checkpoint, FitState
 from .environment import require_supported
+from .evaluation import place_of
 from .loop import History, require_weights, run
 from .steps import adam_for, set_rate
 
@@ -67,7 +68,7 @@ def train(
         positive_number("clip", clip)
     with torch.inference_mode(False), torch.enable_grad():
         require_weights(model)
-        require_supported(next(model.parameters()).device)
+        require_supported(place_of(model)[0])
         recipe = {"lr": lr, "clip": clip}
         keeper = Checkpoint(checkpoint, model, None, recipe, generator)
 
@@ -107,9 +108,10 @@ class LossStepper:
         moments: dict,
     ):
         self.loss, self.seed, self.clip = loss, seed, clip
-        self.adam = adam_for(model, moments, recorded=False)
+        device, _ = place_of(model)
+        self.adam = adam_for(model, device)
+        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.weights = self.adam.param_groups[0]["params"]
-        device = self.weights[0].device
         self.error = torch.zeros((), dtype=torch.float64, device=device)
 
     def __call__(self, step: int, rate: float) -> None:

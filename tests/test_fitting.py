@@ -29,6 +29,7 @@ from sirenlib import (
     loop,
     psnr,
     signal_psnr,
+    steps,
 )
 from sirenlib.steps import Recipe, Stepper
 
@@ -1165,9 +1166,9 @@ def test_half_that_cannot_be_judged_is_refused_before_the_fit():
 
 
 def test_interrupt_while_a_step_is_prepared_measures_the_network(monkeypatch):
-    def interrupted(self):
+    def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Stepper, "_adam", interrupted)
+    monkeypatch.setattr(steps, "adam_for", interrupted)
     history = fit(network(), waves(), epochs=1)
     assert history.interrupted and math.isfinite(history.final_psnr)
