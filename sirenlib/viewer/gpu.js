@@ -1,11 +1,12 @@
-/* needs: frame */
+/* needs: frame colors */
 /* A sine network as a WebGL2 shader: every pixel of the screen asks it once. */
 
 const VERTEX = `#version 300 es
 in vec2 corner;
 void main() { gl_Position = vec4(corner, 0.0, 1.0); }`;
 
-const ROW = 1024;  // texels in a row of a texture
+const ROW = 1024;      // texels in a row of a texture
+const AT_ONCE = 40e3;  // pixels that are computed in a frame
 
 function rowsFor(texels) {
   return Math.ceil(texels / ROW);
@@ -111,14 +112,20 @@ State bend(State z) { return bend(sineAndCosine(z.x, 0.0), z); }`,
 
 /* The colors of each mode; "raw" gives the numbers of one output instead. */
 const COLORS = {
-  value: (outputs) => `
-  vec3 unit = vec3(${["result[0]", "result[0], result[1], 0.0",
-    "result[0], result[1], result[2]"][outputs - 1]});
+  value: (outputs, part = "") => `
+  vec3 unit = vec3(${[0, 1, 2].slice(0, outputs).map((k) => `result[${k}]${part}`)}
+    ${outputs === 2 ? ", 0.0" : ""});
   color = vec4((unit - edges.x) / (edges.y - edges.x), 1.0);`,
   gradient: () => `
-  color = vec4(texture(colors, vec2(length(mean.yz) / edges.y, 0.25)).rgb, 1.0);`,
+  color = vec4(texture(colors, vec2(length(mean.yz) / edges.z, 0.25)).rgb, 1.0);`,
   laplacian: () => `
-  color = vec4(texture(colors, vec2(0.5 + 0.5 * mean.w / edges.y, 0.75)).rgb, 1.0);`,
+  color = vec4(texture(colors, vec2(0.5 + 0.5 * mean.w / edges.w, 0.75)).rgb, 1.0);`,
+  bands: (outputs) => `
+  float across = place.x + float(${SLANT}) * (0.5 - place.y);
+  if (across < cuts.x) {${COLORS.value(outputs, ".x")}
+  } else if (across < cuts.y) {${COLORS.gradient()}
+  } else {${COLORS.laplacian()}
+  }`,
   raw: () => `
   color = result[channel];`,
 };
@@ -170,7 +177,8 @@ uniform sampler2D colors;
 uniform vec2 size;    // of the drawing, in pixels
 uniform vec4 view;    // its center (row, column) and what it spans
 uniform vec4 extent;  // of the training picture: first edges and spans
-uniform vec2 edges;   // values that are drawn as the first and the last color
+uniform vec4 edges;   // as pixelColor takes them
+uniform vec2 cuts;    // between the bands
 uniform float split;  // left of it stand the training pixels
 uniform int channel;
 uniform vec4 seamDown, seamRight;  // of the axes of the tiles, as axisOf gives them
@@ -275,6 +283,7 @@ function compileProgram(gl, fragment) {
 class ShaderRenderer {
   constructor(network, { pixels, colors }, lost = () => {}) {
     this.canvas = element("canvas");
+    this.most = Infinity;  // pixels of a drawing
     const gl = this.canvas.getContext("webgl2",
       { antialias: false, preserveDrawingBuffer: true });
     if (!gl) throw new Error("there is no WebGL2");
@@ -346,7 +355,8 @@ class ShaderRenderer {
     gl.uniform2f(at("size"), width, height);
     gl.uniform4f(at("view"), ...scene.view);
     gl.uniform4f(at("extent"), ...scene.extent);
-    gl.uniform2f(at("edges"), ...scene.edges);
+    gl.uniform4f(at("edges"), ...scene.edges);
+    gl.uniform2f(at("cuts"), ...scene.cuts);
     gl.uniform1f(at("split"), scene.split);
     gl.uniform1i(at("channel"), scene.channel ?? 0);
     gl.viewport(0, 0, width, height);
@@ -392,7 +402,8 @@ class ShaderRenderer {
   drawSmall(scene) {
     const gl = this.gl;
     const { width, height } = this.canvas;
-    const [w, h] = [Math.ceil(width / 3), Math.ceil(height / 3)];
+    const share = Math.max(3, Math.sqrt((width * height) / AT_ONCE));
+    const [w, h] = [Math.ceil(width / share), Math.ceil(height / share)];
     gl.disable(gl.SCISSOR_TEST);
     gl.activeTexture(gl.TEXTURE3);
     this.fillTexture(gl.RGBA8, w, h, gl.UNSIGNED_BYTE, null);
@@ -414,7 +425,7 @@ class ShaderRenderer {
       done();
       return;
     }
-    const bottom = Math.max(0, top - Math.ceil(height / 8));
+    const bottom = Math.max(0, top - Math.ceil(AT_ONCE / width));
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(0, bottom, width, top - bottom);
     this.fill(scene, width, height);
