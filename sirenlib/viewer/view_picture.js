@@ -1,10 +1,8 @@
-/* needs: frame network colors gpu cpu */
+/* needs: frame network colors stage gpu cpu */
 /* The neural picture: a network in a frame that the reader zooms into. */
 
 const MODES = ["value", "gradient", "laplacian"];
 const FARTHEST = 0.5, CLOSEST = 1e6;  // zoom
-const SIDE = 480;    // of the drawing, in CSS pixels, where there is room
-const FINEST = 192;  // pixels along it, where the processor draws
 const HOW_TO = "Click or tap the picture first. Then the wheel, two fingers, or + and " +
   "− zoom; dragging or the arrow keys move; 0 shows all. The orange line is the edge " +
   "of the training picture.";
@@ -22,8 +20,8 @@ class PictureViewer {
     this.network = readNetwork(spec.network);
     this.frame = pictureFrame(spec);
     this.state = { ...home(this.frame), mode: "value", split: 0 };
-    this.stage = element("div", { class: "stage", tabindex: 0, role: "application",
-      "aria-label": `${spec.alt} Arrow keys move, plus and minus zoom, 0 shows all.` });
+    this.stage = stageFor(
+      `${spec.alt} Arrow keys move, plus and minus zoom, 0 shows all.`);
     this.readout = element("output", { "aria-live": "polite" });
     this.scale = element("p", { class: "note" });
     this.drawSoon = onceAFrame(() =>
@@ -31,7 +29,7 @@ class PictureViewer {
     root.append(this.buttons(), element("div", { class: "row" }, this.stage,
       element("div", { class: "side" }, ...(spec.pixels ? [this.splitter()] : []),
         this.readout, this.scale, element("p", { class: "note" }, HOW_TO))));
-    listen(this);
+    this.listen();
     this.say();
     this.pick(0);
     const start = (pixels) => this.start(pixels);
@@ -57,22 +55,11 @@ class PictureViewer {
     }, (percent) => `${percent} %`);
   }
 
-  /* With a graphics processor by a shader, otherwise, or where that fails, without. */
   start(pixels) {
-    const { renderer, colors } = this.spec;
+    const { network, spec: { renderer, colors } } = this;
     const material = { pixels, colors: bytes(colors) };
-    const plain = () => this.use(new ProcessorRenderer(this.network, material), FINEST);
-    if (renderer === "cpu" || (renderer === "auto" && !hasFastShaders())) {
-      plain();
-      return;
-    }
-    const finest = Math.min(640, Math.round(SIDE * Math.min(2, devicePixelRatio)));
-    try {
-      this.use(new ShaderRenderer(this.network, material, plain), finest);
-    } catch (error) {
-      if (renderer === "webgl") throw error;
-      plain();
-    }
+    withRenderer(renderer, (lost) => new ShaderRenderer(network, material, lost),
+      () => new ProcessorRenderer(network, material), (...who) => this.use(...who));
   }
 
   use(renderer, finest) {
@@ -82,7 +69,7 @@ class PictureViewer {
     renderer.canvas.width = Math.round(finest * wide);
     renderer.canvas.height = Math.round(finest * tall);
     this.stage.style.aspectRatio = aspect;
-    this.stage.style.width = `${Math.round(SIDE * wide)}px`;
+    this.stage.style.width = `${Math.round(STAGE_SIDE * wide)}px`;
     this.stage.replaceChildren(renderer.canvas);
     this.draw();
   }
@@ -129,6 +116,32 @@ class PictureViewer {
     state.column = within(state.column, left - wide, left + 2 * wide);
     this.draw();
     this.say();
+  }
+
+  listen() {
+    const { state } = this;
+    const drag = ([fromY, fromX], [toY, toX]) => {
+      const [rows, columns] = this.spans();
+      this.move({ row: state.row - (toY - fromY) * rows,
+        column: state.column - (toX - fromX) * columns });
+    };
+    const zoom = ([y, x], factor) => {
+      const [rows, columns] = this.spans();
+      const zoom = between(state.zoom * factor, FARTHEST, CLOSEST);
+      const rest = 1 - state.zoom / zoom;  // what is under the cursor stays there
+      this.move({ zoom, row: state.row + y * rows * rest,
+        column: state.column + x * columns * rest });
+    };
+    const point = ([y, x]) => {
+      const [rows, columns] = this.spans();
+      this.say(state.row + y * rows, state.column + x * columns);
+    };
+    const key = (name) => {
+      const change = changeByKey(name, state, this.spans(), this.frame);
+      if (change) this.move(change);
+      return change;
+    };
+    listenTo(this.stage, { drag, zoom, point, key });
   }
 
   /* Write the numbers at a place, the middle if none is given. */
@@ -193,66 +206,6 @@ function scaleText(mode, [low, high], [, [left, right]]) {
     laplacian: `White is 0, red is ${edge} per unit² and more, blue the ` +
       "same below 0.",
   }[mode];
-}
-
-/* Mouse, touch and keys. Before the picture has been tapped, a finger that moves up or
-   down scrolls the page, and so does the wheel. */
-function listen(viewer) {
-  const { stage, state } = viewer;
-  const fingers = new Map();
-  // From -1/2 to 1/2, down and to the right.
-  const placeOf = (event) => {
-    const box = stage.getBoundingClientRect();
-    return [(event.clientY - box.top) / box.height - 0.5,
-      (event.clientX - box.left) / box.width - 0.5];
-  };
-  const zoomAt = ([y, x], factor) => {
-    const [rows, columns] = viewer.spans();
-    const zoom = between(state.zoom * factor, FARTHEST, CLOSEST);
-    const rest = 1 - state.zoom / zoom;  // what is under the cursor stays there
-    viewer.move({ zoom, row: state.row + y * rows * rest,
-      column: state.column + x * columns * rest });
-  };
-  const drag = ([fromY, fromX], [toY, toX]) => {
-    const [rows, columns] = viewer.spans();
-    viewer.move({ row: state.row - (toY - fromY) * rows,
-      column: state.column - (toX - fromX) * columns });
-  };
-  const pinch = (still, from, to) => {
-    const apart = (place) => Math.hypot(place[0] - still[0], place[1] - still[1]);
-    const middle = [(to[0] + still[0]) / 2, (to[1] + still[1]) / 2];
-    zoomAt(middle, apart(to) / Math.max(0.001, apart(from)));
-  };
-  const lift = (event) => fingers.delete(event.pointerId);
-  furnish(stage, {
-    click: () => stage.focus(),
-    pointerdown: (event) => {
-      stage.setPointerCapture(event.pointerId);
-      fingers.set(event.pointerId, placeOf(event));
-    },
-    pointermove: (event) => {
-      const [from, to] = [fingers.get(event.pointerId), placeOf(event)];
-      const others = [...fingers].filter(([id]) => id !== event.pointerId);
-      if (from && others.length) pinch(others[0][1], from, to);
-      else if (from) drag(from, to);
-      if (from) fingers.set(event.pointerId, to);
-      const [rows, columns] = viewer.spans();
-      viewer.say(state.row + to[0] * rows, state.column + to[1] * columns);
-    },
-    pointerup: lift,
-    pointercancel: lift,
-    keydown: (event) => {
-      const change = changeByKey(event.key, state, viewer.spans(), viewer.frame);
-      if (!change || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      viewer.move(change);
-    },
-  }, []);
-  stage.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !stage.matches(":focus")) return;
-    event.preventDefault();
-    zoomAt(placeOf(event), Math.exp(-0.0015 * event.deltaY));
-  }, { passive: false });
 }
 
 function changeByKey(key, { row, column, zoom }, [rows, columns], frame) {
