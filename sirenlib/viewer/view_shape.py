@@ -15,7 +15,7 @@ from ..quilt import Quilt
 from ..signals import grid_between
 from ..siren import Siren
 from .frame import LiveOutput, color_tables, png
-from .view_picture import WIDEST, packed
+from .view_picture import WIDEST, in_32_bits, packed
 
 STEPS = 200  # of a ray, at most
 SAMPLES = 24  # points along each axis at which the length of the gradient is measured
@@ -72,7 +72,7 @@ def view_shape(
         model, _, _, frame = model
     _require_shape(model)
     whole_number("size", size, 2)
-    network = packed(model)
+    network, model = packed(model), in_32_bits(model)
     scene = scene_of(model, frame if window is None else window, bound)
     spec = scene._asdict() | {
         "network": network,
@@ -82,7 +82,8 @@ def view_shape(
         "camera": {"away": AWAY, "wide": WIDE, "turn": TURN, "tilt": TILT},
         "renderer": _renderer,  # tests ask for "webgl" or "cpu"
     }
-    return LiveOutput("view_shape", spec, _picture(model, scene, size), alt)
+    picture = png(to_pixels(shaded(model, scene, size), (0, 1)), colors=64)
+    return LiveOutput("view_shape", spec, picture, alt)
 
 
 def _require_shape(model: Siren) -> None:
@@ -167,7 +168,9 @@ def _round(number: float) -> float:
     return float(f"{next(n for n in (1, 2, 5, 10) if n * power >= number) * power:.1g}")
 
 
-def rays(scene: Scene, size: int, turn: float = TURN, tilt: float = TILT):
+def rays(
+    scene: Scene, size: int, turn: float = TURN, tilt: float = TILT
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The eye and the rays from it through the pixels, row by row from the top.
 
     Returns:
@@ -212,7 +215,7 @@ def trace(
         if not len(rows):
             break
         values = _values(model, eye + depth[rows, None] * through[rows])
-        # In a network on the way in: the box has cut the shape there.
+        # Below 0 at once: there the box has cut the shape.
         found[rows] = (np.abs(values) < scene.tolerance) | (first & (values < 0))
         depth[rows] += np.where(found[rows], 0, values / scene.bound)
         going[rows] = ~found[rows] & (depth[rows] < far[rows])
@@ -230,9 +233,15 @@ def _values(model: nn.Module, points: np.ndarray) -> np.ndarray:
     return values
 
 
-def _picture(model: Siren, scene: Scene, size: int) -> bytes:
-    """The shape on white, as a PNG file."""
-    eye, axes, through = rays(scene, size)
+def shaded(
+    model: Siren, scene: Scene, size: int, turn: float = TURN, tilt: float = TILT
+) -> np.ndarray:
+    """The shape as `rays` see it, lit from the upper left, on white.
+
+    Returns:
+        Red, green and blue from 0 to 1, ``(size, size, 3)``.
+    """
+    eye, axes, through = rays(scene, size, turn, tilt)
     depth = trace(model, scene, eye, through)
     seen = np.isfinite(depth)
     colors = np.ones((size**2, 3))
@@ -245,4 +254,4 @@ def _picture(model: Siren, scene: Scene, size: int) -> bytes:
         light /= np.linalg.norm(light)
         bright = (np.where(away, -normals, normals) @ light).clip(0)
         colors[seen] = np.outer(0.3 + 0.7 * bright, COLOR)
-    return png(to_pixels(colors.reshape(size, size, 3), (0, 1)), colors=64)
+    return colors.reshape(size, size, 3)
