@@ -182,6 +182,6 @@ function shapeScale({ mode, cut }, { edge, spacing }) {
     "Red, green and blue are the x, y and z of the normal, from −1 to 1.",
     "White is 1, as of a distance; blue is less, to 0, and red more, to 2."][mode];
   const high = Number(edge.toPrecision(3));
-  return surface + (cut < 0 ? "" : " On the cut blue is below 0, inside, and red above, " +
+  return surface + (cut < 0 ? "" : " On the cut blue is below 0, inside, red is above, " +
     `to ${high}. There is a line every ${spacing}, and 0 is black.`);
 }

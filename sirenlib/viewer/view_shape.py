@@ -20,7 +20,7 @@ from .view_picture import WIDEST, in_32_bits, packed
 STEPS = 200  # of a ray, at most
 SAMPLES = 24  # points along each axis at which the length of the gradient is measured
 AWAY = 3.0  # from the middle of the box to the eye, in half diagonals of the box
-WIDE = 0.34  # tangent of half the angle that is seen
+WIDE = 0.35  # tangent of half the angle that is seen
 TURN, TILT = -0.9, 0.45  # of the eye around the third axis and above, in radians
 COLOR = (0.48, 0.66, 0.86)
 LEVELS = 10  # lines on a cut, from the value 0 to the largest, about so many
