@@ -5,13 +5,15 @@ from .derivatives import divergence, forward_laplacian, gradient, jacobian, lapl
 from .environment import default_device, resolve_device
 from .evaluation import evaluate, render, signal_psnr
 from .files import SavedNetwork, load, save
-from .fitting import History, fit, held_out_psnr
+from .fitting import fit, held_out_psnr
 from .images import cameraman, image_signal, to_pixels
 from .initialization import SCHEMES, initialize_
-from .metrics import ks_critical, ks_distance, psnr, psnr_from_mse
+from .loop import History
+from .metrics import ks_critical, ks_distance, psnr, psnr_from_mse, snr
 from .quilt import Quilt
 from .records import recorded
-from .signals import Signal, coordinate_grid, suggest_omega_0
+from .signals import Signal, array_signal, coordinate_grid, suggest_omega_0
 from .siren import SineLayer, Siren
+from .training import train
 
 __version__ = "0.2.0"

@@ -23,7 +23,7 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None
 
-CHECKPOINT = "sirenlib checkpoint 2"
+CHECKPOINT = "sirenlib checkpoint 3"
 SECONDS = 10.0  # between two writings
 
 
@@ -40,7 +40,7 @@ class FitState:
         done: steps so far.
         begun: steps before the present fall of the learning rate: 0, or where a
             finished fit was made longer.
-        error, points: squared errors added up since the last row, and their points.
+        error, steps_of_row: errors added up since the last row, and their steps.
         seconds: time so far.
         history: the fields of a `History`.
     """
@@ -53,7 +53,7 @@ class FitState:
     done: int = 0
     begun: int = 0
     error: float = 0.0
-    points: int = 0
+    steps_of_row: int = 0
     seconds: float = 0.0
     history: dict = field(default_factory=dict)
 
@@ -77,7 +77,7 @@ class Checkpoint:
 
     Args:
         path: None keeps nothing.
-        model, signal: what is fitted, and to what.
+        model, signal: what is fitted, and to what; None where it is no signal.
         recipe: the rest that tells the fit from every other, by name.
         generator: the caller's own; None if it was PyTorch's global one, which other
             code draws from as well.
@@ -87,7 +87,7 @@ class Checkpoint:
         self,
         path: str | Path | None,
         model: nn.Module,
-        signal: Signal,
+        signal: Signal | None,
         recipe: dict,
         generator: Generator | None,
     ):
@@ -149,8 +149,10 @@ class Checkpoint:
         still = [n for n in first if n in weights and checksum(weights[n]) == first[n]]
         return all(self.buffers.get(name) == first[name] for name in still)
 
-    def _gives(self, weights: dict, outputs: Tensor) -> bool:
+    def _gives(self, weights: dict, outputs: Tensor | None) -> bool:
         """Whether the model with these weights is the one that has these outputs."""
+        if outputs is None:
+            return True
         present = copied(self.model.state_dict())
         self.model.load_state_dict(weights)
         found = sampled(self.model, self.signal.coords)
@@ -169,8 +171,10 @@ class Checkpoint:
         """
         if not self.path:
             return
-        outputs = sampled(self.model, self.signal.coords)
-        if not outputs.isfinite().all():
+        # Without a signal there are no points, and the model may take none.
+        outputs = self.signal and sampled(self.model, self.signal.coords)
+        known = self.model.parameters() if outputs is None else [outputs]
+        if not all(each.isfinite().all() for each in known):
             return  # weights that have diverged; the next loss will say so
         content = {
             "format": CHECKPOINT,
@@ -248,7 +252,7 @@ def _fixed_buffers(model: nn.Module) -> dict[str, int]:
     return {name: checksum(b) for name, b in buffers if id(b) not in learned}
 
 
-def _identity(model: nn.Module, signal: Signal, recipe: dict) -> dict:
+def _identity(model: nn.Module, signal: Signal | None, recipe: dict) -> dict:
     """What tells a fit from every other, by name; its length aside."""
     recipe = {name: each for name, each in recipe.items() if name != "epochs"}
     weights = [
@@ -257,9 +261,9 @@ def _identity(model: nn.Module, signal: Signal, recipe: dict) -> dict:
         if isinstance(w, Tensor)
     ]
     learning = [name for name, w in model.named_parameters() if w.requires_grad]
+    identity = recipe | {"model": f"{model} {weights} {learning}"}
+    if signal is None:
+        return identity
     numbers = [signal.coords, signal.values]
     numbers += [] if signal.weights is None else [signal.weights]
-    return recipe | {
-        "model": f"{model} {weights} {learning}",
-        "signal": f"{checksum(*numbers)} {signal.value_range}",
-    }
+    return identity | {"signal": f"{checksum(*numbers)} {signal.value_range}"}

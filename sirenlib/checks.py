@@ -3,6 +3,9 @@
 import math
 import re
 from dataclasses import dataclass
+from types import EllipsisType
+
+from . import predictions
 
 MARK, GAP = "✓", "  "
 
@@ -62,6 +65,7 @@ def check(
     below: float | None = None,
     against: float | None = None,
     note: str = "",
+    prediction: float | EllipsisType = ...,
 ) -> None:
     """Print one line "measured against predicted", or raise.
 
@@ -76,11 +80,14 @@ def check(
         against: the nearest wrong value, what a formula without one of its terms would
             give. The demand must tell it from the right one; the line names it.
         note: the sample size, or whatever the tolerance follows from.
+        prediction: the number that a reader expected, ``...`` while there is none. A
+            second line says how far it is from the measured value as printed.
 
     Raises:
         AssertionError: the demand is not met, or ``measured`` is NaN; or the value
             ``against`` would have met it too.
-        TypeError: not exactly one demand.
+        TypeError: not exactly one demand; or ``prediction`` is no number, or the line
+            prints none to compare it with.
     """
     measured = float(measured)
     demands = {"≤": at_most, "≥": at_least, "≈": near, "<": below}
@@ -98,6 +105,7 @@ def check(
     }[relation]
     numbers = measured, relation, bound, within, against
     line = _format(statement, quantity, note, *numbers)
+    told = predictions.line(prediction, line.measured)
     tolerance = f" ± {within:g}" if within is not None else ""
     wanted = f"{relation} {bound:.12g}{tolerance}"
     if not holds(measured):
@@ -110,6 +118,8 @@ def check(
             "more samples and a smaller tolerance, or measure something else"
         )
     print(line)
+    if told:
+        print(told)
 
 
 def _format(

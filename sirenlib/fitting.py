@@ -1,49 +1,25 @@
 """Fitting a network to a signal."""
 
 import math
-import sys
-import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor, nn
-from tqdm.auto import tqdm
 
 from .arguments import positive_number
 from .batches import batches
-from .checkpoints import Checkpoint, FitState, copied
-from .environment import in_book, require_supported
+from .checkpoints import Checkpoint, FitState
+from .environment import require_supported
 from .evaluation import evaluating, place_of, signal_psnr
+from .loop import History, require_weights, run
 from .metrics import psnr_from_mse
 from .quilt import Quilt
 from .signals import Signal
 from .steps import Recipe, Stepper, products_in
 
 QUILT_STEPS, QUILT_LR = 64, 1e-3  # steps an epoch
-ROWS = 100  # a history has about so many rows, however long the fit
-
-
-@dataclass
-class History:
-    """What happened during a fit, in about a hundred rows; on CUDA one an epoch.
-
-    A row stands after ``step[i]`` steps and ``seconds[i]`` seconds. ``loss[i]`` is the
-    mean squared error of the batches since the row before, each taken just before the
-    network learned from it, and ``psnr[i]`` says the same in decibels. So they trail
-    the network a little; ``final_psnr`` is measured on the whole signal at the end.
-
-    ``resumed_at`` is the step from which the last call went on with a checkpoint, 0
-    for a fit that was begun anew.
-    """
-
-    step: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    psnr: list[float] = field(default_factory=list)
-    final_psnr: float = math.nan
-    interrupted: bool = False
-    resumed_at: int = 0
 
 
 def fit(
@@ -167,110 +143,34 @@ def _fit(
     keeper: Checkpoint,
     generator: Generator | None,
 ) -> History:
-    source = generator or torch.default_generator
-    size = min(recipe.batch_size, len(signal.coords))
-    steps = math.ceil(recipe.epochs * len(signal.coords) / size)
-    state = keeper.read(steps) or FitState.first(model, source, steps)
-    source.set_state(state.generator)
-    model.load_state_dict(state.weights)
-    history = History(**state.history)
-    history.resumed_at, history.interrupted = state.done, False
-    nowhere = sys.stderr is None or getattr(sys.stderr, "closed", False)
-    silent = in_book() or nowhere
-    if state.done and not silent:
-        line = f"{keeper.path}: {state.done} of {steps} steps are done"
-        tqdm.write(line, file=sys.stderr)
-    if state.done == steps or (until is not None and history.final_psnr >= until):
-        return history
-    history.final_psnr = math.nan  # of weights that are about to change
     device, _ = place_of(model)
     signal = signal.to(device)
-    row_length = max(1, steps // ROWS)
-    if device.type == "cuda":  # so that the host does not wait within an epoch
-        row_length = max(row_length, math.ceil(len(signal.coords) / size))
-    start = time.perf_counter() - state.seconds
-    good = latest = state.weights
-    bar = tqdm(total=steps, initial=state.done, unit="step", disable=silent)
-    stepper = None
+    size = min(recipe.batch_size, len(signal.coords))
+    steps = math.ceil(recipe.epochs * len(signal.coords) / size)
 
-    def check_finite(number: float) -> None:
-        if not math.isfinite(number):
-            model.load_state_dict(good)
-            raise FloatingPointError(
-                f"the loss is not finite after {state.done} steps: lr={recipe.lr:g} is "
-                "too large. The model has its last good weights; try a tenth of that lr"
-            )
+    def prepare(state: FitState) -> tuple[Stepper, Iterator[Tensor]]:
+        stepper = Stepper(model, signal, recipe, state.moments)
+        return stepper, batches(signal, size, state.seed, state.done, steps)
 
-    def row() -> None:
-        nonlocal good, latest
-        loss = float(stepper.error) / (state.points / size * stepper.scale)
-        check_finite(loss)
-        # First of all, so that Ctrl-C in here does not make this row twice.
-        state.points = 0
-        stepper.error.zero_()
-        # Weights count as good only once the losses that follow them are finite.
-        good, latest = latest, copied(model.state_dict())
-        history.step.append(state.done)
-        history.seconds.append(time.perf_counter() - start)
-        history.loss.append(loss)
-        history.psnr.append(psnr_from_mse(loss, signal.data_range))
-        bar.set_postfix_str(f"{history.psnr[-1]:.1f} dB")
-
-    def finish() -> None:
-        whole = len(history.psnr)  # Ctrl-C may have left a row half written
-        for column in (history.step, history.seconds, history.loss):
-            del column[whole:]
-        if stepper and state.points:  # stopped between two rows
-            row()
-        history.final_psnr = signal_psnr(model, signal)
-        # A perfect fit is infinitely good.
-        check_finite(0.0 if history.final_psnr == math.inf else history.final_psnr)
-
-    def save() -> None:
-        check_finite(error := float(stepper.error))
-        state.error, state.seconds = error, time.perf_counter() - start
-        state.weights, state.moments = model.state_dict(), stepper.moments()
-        state.history = asdict(history)
-        keeper.write(state)
-
-    try:
-        with products_in(recipe.precision):
-            stepper = Stepper(model, signal, recipe, state.moments)
-            stepper.error += state.error
-            for index in batches(signal, size, state.seed, state.done, steps):
-                if keeper.due():
-                    save()
-                fallen = (state.done - state.begun) / (steps - state.begun)
-                stepper(index, recipe.lr * (1 - fallen))
-                state.done += 1
-                state.points += size
-                bar.update()
-                if state.done % row_length == 0 or state.done == steps:
-                    row()
-                    if until is not None and history.psnr[-1] >= until:
-                        if signal_psnr(model, signal) >= until:
-                            break
-        finish()
-        save()
-    except KeyboardInterrupt:
-        history.interrupted = True
-        finish()
-    finally:
-        bar.close()
-        if stepper:
-            stepper.adam.zero_grad()
-    return history
+    # On CUDA an epoch or more, so that the host does not wait within one.
+    row_length = math.ceil(len(signal.coords) / size) if device.type == "cuda" else 1
+    with products_in(recipe.precision):
+        return run(
+            model,
+            prepare,
+            steps=steps,
+            lr=recipe.lr,
+            keeper=keeper,
+            generator=generator,
+            row_length=row_length,
+            quality=lambda mse: psnr_from_mse(mse, signal.data_range),
+            measure=lambda: signal_psnr(model, signal),
+            until=until,
+        )
 
 
 def _require_fit(model: nn.Module, signal: Signal, recipe: Recipe) -> None:
-    weights = list(model.parameters())
-    if not any(weight.requires_grad for weight in weights):
-        raise ValueError("the model has no parameters that ask for gradients")
-    if any(weight.is_inference() for weight in weights):
-        raise ValueError(
-            "the model was made inside torch.inference_mode(), where nothing can be "
-            "trained: make it outside"
-        )
+    require_weights(model)
     device, dtype = place_of(model)
     require_supported(device)
     recipe.require_device(device)

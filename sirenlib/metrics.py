@@ -24,13 +24,38 @@ def psnr(
     Raises:
         ValueError: the shapes differ, or the range is not positive.
     """
+    prediction, target = _pair(prediction, target)
+    return psnr_from_mse(float(np.mean((prediction - target) ** 2)), data_range)
+
+
+def snr(prediction: Tensor | np.ndarray, target: Tensor | np.ndarray) -> float:
+    """Signal-to-noise ratio in decibels, ``10 log10(sum target² / sum error²)``.
+
+    It is the measure for sound, whose loudest possible value says little. 0 dB is what
+    silence reaches; ``inf`` stands for equal inputs.
+
+    Args:
+        prediction, target: any shape, the same for both.
+
+    Raises:
+        ValueError: the shapes differ, or the target is silent: all zero or empty.
+    """
+    prediction, target = _pair(prediction, target)
+    power = float(np.sum(target**2))
+    if power == 0:
+        raise ValueError("the target is silent: a ratio to it has no meaning")
+    return psnr_from_mse(float(np.sum((prediction - target) ** 2)) / power, 1.0)
+
+
+def _pair(prediction: Tensor | np.ndarray, target: Tensor | np.ndarray):
+    """Both as float64 arrays of one shape."""
     prediction, target = (_float64(a) for a in (prediction, target))
     if prediction.shape != target.shape:
         raise ValueError(
             f"prediction has shape {prediction.shape} and target {target.shape}: "
             "they must be equal, nothing is broadcast"
         )
-    return psnr_from_mse(float(np.mean((prediction - target) ** 2)), data_range)
+    return prediction, target
 
 
 def psnr_from_mse(mse: float, data_range: float) -> float:

@@ -168,6 +168,40 @@ def _require_weights(weights: Tensor, values: Tensor) -> None:
         )
 
 
+def array_signal(
+    values: np.ndarray | Tensor, *, value_range: tuple[float, float] | None = None
+) -> Signal:
+    """An array with d axes as a signal of one channel on the grid ``[-1, 1]^d``.
+
+    A sound has one axis, a picture two, a volume three. (`image_signal` reads colors
+    and files.)
+
+    Args:
+        values: real numbers, two or more along each axis.
+        value_range: as in `Signal`. None is the smallest one that is symmetric about 0,
+            which is where a network begins.
+
+    Raises:
+        ValueError: values are not real numbers on a grid, or all of them are zero and
+            no range is given; and as `Signal`.
+    """
+    table = torch.as_tensor(values).detach()
+    if table.is_complex() or table.dtype == torch.bool:
+        raise ValueError(f"values must be real numbers, not {table.dtype}")
+    shape = tuple(table.shape)
+    coords = coordinate_grid(*shape).to(table.device)
+    table = table.float().reshape(-1, 1)
+    if value_range is None:
+        largest = float(table.abs().max())
+        if largest == 0:
+            raise ValueError(
+                "all values are zero: there is nothing to learn; if that is meant, "
+                "give a value_range"
+            )
+        value_range = (-largest, largest)
+    return Signal(coords, table, shape, value_range)
+
+
 def coordinate_grid(
     *shape: int, centers: bool = False, keep_aspect: bool = False
 ) -> Tensor:

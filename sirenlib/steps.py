@@ -84,7 +84,8 @@ class Stepper:
         self.scale = size * signal.total_weight / points
         self.chunk_size = recipe.chunk_size or chunk_of(model)
         self.error = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.adam = self._adam()
+        recorded = self.device.type == "cuda" and recipe.engine != "eager"
+        self.adam = adam_for(model, self.device, recorded)
         self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.fast_model, self.graph = model, None
         on_cuda = self.device.type == "cuda"
@@ -101,25 +102,8 @@ class Stepper:
         ):
             self._prepare()
 
-    def _adam(self) -> torch.optim.Adam:
-        weights = [each for each in self.model.parameters() if each.requires_grad]
-        on_cuda = self.device.type == "cuda"
-        # Fused kernels take real numbers only, and on a CPU they came with 2.4.
-        fused = on_cuda or VERSION >= (2, 4)
-        fused = fused and all(weight.is_floating_point() for weight in weights)
-        if not on_cuda or self.recipe.engine == "eager":
-            return torch.optim.Adam(weights, 0.0, fused=fused)
-        # A recorded step reads its rate from the device's memory, which needs a
-        # capturable optimizer (manual, torch.optim.Adam, on lr and capturable).
-        rate = torch.zeros((), dtype=torch.float32, device=self.device)
-        return torch.optim.Adam(weights, rate, capturable=True, fused=fused)
-
     def __call__(self, index: Tensor, rate: float) -> None:
-        group = self.adam.param_groups[0]
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
-        else:
-            group["lr"] = rate
+        set_rate(self.adam, rate)
         if self.graph:
             self.index.copy_(index)
             self.graph.replay()
@@ -220,6 +204,31 @@ class Stepper:
                 torch.cuda.set_stream(before)
                 torch.cuda.synchronize()
         return graph
+
+
+def adam_for(
+    model: nn.Module, device: torch.device, recorded: bool = False
+) -> torch.optim.Adam:
+    """Adam for what asks for gradients; ``recorded`` for steps that are recorded."""
+    weights = [each for each in model.parameters() if each.requires_grad]
+    # Fused kernels take real numbers only, and on a CPU they came with 2.4.
+    fused = device.type == "cuda" or VERSION >= (2, 4)
+    fused = fused and all(weight.is_floating_point() for weight in weights)
+    if not recorded:
+        return torch.optim.Adam(weights, 0.0, fused=fused)
+    # A recorded step reads its rate from the device's memory, which needs a
+    # capturable optimizer (manual, torch.optim.Adam, on lr and capturable).
+    rate = torch.zeros((), dtype=torch.float32, device=device)
+    return torch.optim.Adam(weights, rate, capturable=True, fused=fused)
+
+
+def set_rate(adam: torch.optim.Adam, rate: float) -> None:
+    """Give it a learning rate, in the device's memory where it is read from there."""
+    group = adam.param_groups[0]
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
 
 
 @contextlib.contextmanager

@@ -24,8 +24,8 @@ from sirenlib import (
     checkpoints,
     files,
     fit,
-    fitting,
     image_signal,
+    loop,
     save,
 )
 from sirenlib.checkpoints import Checkpoint
@@ -635,7 +635,7 @@ class Breaks(nn.Module):
 
 def test_weights_that_have_diverged_are_never_written(path, monkeypatch, written):
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(fitting, "ROWS", 1)  # the loss is not looked at
+    monkeypatch.setattr(loop, "ROWS", 1)  # the loss is not looked at
     with pytest.raises(FloatingPointError):
         fitted(path, model=Breaks(9))
     assert [state["done"] for state in written] == list(range(10))
@@ -645,7 +645,7 @@ def test_weights_that_have_diverged_are_never_written(path, monkeypatch, written
 
 def test_weights_that_overflow_are_not_written(path, monkeypatch, written):
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(fitting, "ROWS", 1)
+    monkeypatch.setattr(loop, "ROWS", 1)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 1), nn.Linear(1, 1))
     with pytest.raises(FloatingPointError):  # after a step that was not too long yet

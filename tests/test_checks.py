@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,6 +164,69 @@ def test_line_break_at_the_end_is_no_matter():
 def test_other_lines_do_not_parse(line):
     with pytest.raises(ValueError, match=r"not a line of check\(\)"):
         Check.parse(line)
+
+
+# A reader's prediction
+
+
+@pytest.mark.parametrize(
+    ("prediction", "measured", "words"),
+    [
+        (0.05, 0.0494, "1.2 % above the measured value"),
+        (0.048, 0.0494, "2.8 % below the measured value"),
+        (0.04, 0.05, "20 % below the measured value"),
+        (10004, 10000, "less than 0.1 % above the measured value"),
+        (2, 1, "100 % above the measured value"),
+        (0.5, 1, "50 % below the measured value"),
+        (2.01, 1, "a factor 2.0 too large"),
+        (3.1, 1, "a factor 3.1 too large"),
+        (1, 3.1, "a factor 3.1 too small"),
+        (9000, 3, "a factor 3,000 too large"),
+        (11, 11, "as measured"),
+        (12, 11, "9.1 % above the measured value"),
+        (0, 0, "as measured"),
+        (0.1, 0, "off by 0.1"),
+        (0, 0.5, "off by 0.5"),
+        (0, 8707, "off by 8710"),
+        (-0.6, -0.575, "4.3 % below the measured value"),
+        (-3, -1, "a factor 3.0 too large"),
+        (0.5, -0.5, "wrong sign, off by 1"),
+    ],
+)
+def test_prediction_stands_below_the_line(capsys, prediction, measured, words):
+    options = {"near": measured, "within": 0}
+    line = printed(capsys, *KS, measured, **options)
+    assert printed(capsys, *KS, measured, **options, prediction=...) == line
+    both = printed(capsys, *KS, measured, **options, prediction=prediction)
+    assert both == f"{line}  your prediction {prediction:g}: {words}\n"
+
+
+def test_prediction_is_held_to_the_number_that_is_printed(capsys):
+    rounded = {"near": 0, "within": 1e-3}
+    said = printed(capsys, *KS, 3e-9, **rounded, prediction=np.float32(0))
+    assert said.endswith("  your prediction 0: as measured\n")
+    said = printed(capsys, *KS, 8707, near=8707, within=0, prediction=8000)
+    assert said.endswith("8.1 % below the measured value\n")
+
+
+def test_line_of_a_prediction_is_no_check(capsys):
+    check(*KS, 1, at_most=2, prediction=3)
+    first, second = capsys.readouterr().out.splitlines()
+    assert Check.parse(first).measured == "1.00"
+    with pytest.raises(ValueError, match="not a line of check"):
+        Check.parse(second)
+
+
+@pytest.mark.parametrize("prediction", ["5 %", "0.05", None, math.nan, math.inf, [1]])
+def test_prediction_must_be_a_number(capsys, prediction):
+    with pytest.raises(TypeError, match="finite number, such as"):
+        check(*KS, 1, at_most=2, prediction=prediction)
+    assert capsys.readouterr().out == ""
+
+
+def test_rounding_error_cannot_be_predicted():
+    with pytest.raises(TypeError, match="no number is printed"):
+        check(*KS, 1e-9, below=1e-6, prediction=1e-9)
 
 
 # Demands that are not met

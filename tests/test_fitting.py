@@ -26,8 +26,10 @@ from sirenlib import (
     fitting,
     held_out_psnr,
     image_signal,
+    loop,
     psnr,
     signal_psnr,
+    steps,
 )
 from sirenlib.steps import Recipe, Stepper
 
@@ -325,7 +327,7 @@ def test_psnr_of_a_row_says_the_loss_in_decibels():
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_of_a_row_is_the_mean_over_its_points(monkeypatch, batches, weighted):
-    monkeypatch.setattr(fitting, "ROWS", 1)
+    monkeypatch.setattr(loop, "ROWS", 1)
     signal, model = waves(channels=3), nn.Linear(2, 3)
     if weighted:
         counts = torch.rand(256, 1, generator=seeded())
@@ -1031,7 +1033,7 @@ def test_terminal_has_a_progress_bar_in_decibels(monkeypatch, capsys):
 def test_progress_bar_is_closed_in_the_end(monkeypatch, end):
     bars = []
 
-    class Bar(fitting.tqdm):
+    class Bar(loop.tqdm):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
             self.closed = 0
@@ -1042,7 +1044,7 @@ def test_progress_bar_is_closed_in_the_end(monkeypatch, end):
             super().close()
 
     monkeypatch.delenv("SIRENLIB_BOOK")
-    monkeypatch.setattr(fitting, "tqdm", Bar)
+    monkeypatch.setattr(loop, "tqdm", Bar)
     model = Watched(
         stop_at=3 if end == "interrupted" else None,
         nan_at=3 if end == "diverged" else None,
@@ -1164,9 +1166,9 @@ def test_half_that_cannot_be_judged_is_refused_before_the_fit():
 
 
 def test_interrupt_while_a_step_is_prepared_measures_the_network(monkeypatch):
-    def interrupted(self):
+    def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Stepper, "_adam", interrupted)
+    monkeypatch.setattr(steps, "adam_for", interrupted)
     history = fit(network(), waves(), epochs=1)
     assert history.interrupted and math.isfinite(history.final_psnr)

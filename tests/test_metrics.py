@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from skimage.metrics import peak_signal_noise_ratio
 
-from sirenlib import ks_critical, ks_distance, psnr, psnr_from_mse
+from sirenlib import ks_critical, ks_distance, psnr, psnr_from_mse, snr
 
 
 def pair(low, high):
@@ -142,3 +142,22 @@ def test_distance_of_nothing_is_refused(samples):
 def test_critical_distance_needs_a_number_of_samples(samples):
     with pytest.raises(ValueError, match="samples must be a whole number"):
         ks_critical(samples)
+
+
+def test_signal_to_noise_ratio_is_that_of_the_powers():
+    target = np.array([3.0, -4.0, 0.0])  # power 25
+    assert snr(target + np.array([0.3, 0, 0.4]), target) == pytest.approx(
+        20
+    )  # power 0.25
+    assert snr(0 * target, target) == pytest.approx(0)
+    assert snr(target, target) == math.inf
+    assert snr(torch.tensor(-target), torch.tensor(target)) == pytest.approx(-6.0206)
+
+
+def test_signal_to_noise_ratio_refuses_silence_and_other_shapes():
+    with pytest.raises(ValueError, match="silent"):
+        snr(np.ones(4), np.zeros(4))
+    with pytest.raises(ValueError, match="silent"):
+        snr(np.ones(0), np.ones(0))
+    with pytest.raises(ValueError, match="nothing is broadcast"):
+        snr(np.ones((4, 1)), np.ones(4))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sirenlib import Signal, coordinate_grid, image_signal
+from sirenlib import Signal, array_signal, coordinate_grid, image_signal
 from sirenlib.signals import grid_between
 
 # The grid
@@ -300,3 +300,40 @@ def test_shuffled_times_far_from_zero_are_no_grid():
     times = 1.7e9 + torch.arange(800, dtype=torch.float64)[:, None] / 100
     series = Signal(times, torch.zeros(800, 1), (800,))
     assert series.is_grid and not series.subset(torch.randperm(800)).is_grid
+
+
+# Arrays
+
+
+@pytest.mark.parametrize("shape", [(9,), (4, 5), (2, 3, 4)])
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
+def test_array_with_any_number_of_axes(shape, kind):
+    values = np.arange(np.prod(shape)).reshape(shape) - 20
+    signal = array_signal(kind(values))
+    assert signal.is_grid and signal.shape == shape
+    assert signal.coords.equal(coordinate_grid(*shape))
+    assert (signal.array() == values).all()
+    largest = abs(values).max()
+    assert signal.value_range == (-largest, largest)
+
+
+def test_array_with_a_range_of_its_own():
+    assert array_signal(np.zeros(5), value_range=(0, 2)).data_range == 2
+    with pytest.raises(ValueError, match="outside value_range"):
+        array_signal(np.arange(5), value_range=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.zeros(5), "nothing to learn"),
+        (np.ones((3, 1)), r"shape\[1\]"),
+        (np.ones(()), "shape is empty"),
+        (np.ones(3, complex), "real numbers"),
+        (np.ones(3, bool), "real numbers"),
+        (np.array([1, np.nan]), "NaN"),
+    ],
+)
+def test_array_that_is_no_signal(values, message):
+    with pytest.raises(ValueError, match=message):
+        array_signal(values)

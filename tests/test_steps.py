@@ -1,7 +1,6 @@
 """One step of a fit: its optimizer, and what it sets and puts back."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +8,7 @@ from processes import needs_fork, require_in_a_process
 from torch import nn
 
 from sirenlib import Quilt, Signal, Siren, coordinate_grid, evaluate, fit, render
-from sirenlib.steps import VERSION, Recipe, Stepper, products_in
+from sirenlib.steps import VERSION, Recipe, Stepper, adam_for, products_in
 
 products = torch.backends.cuda.matmul
 needs_new_settings = pytest.mark.skipif(
@@ -163,12 +162,8 @@ class Spied(torch.optim.Adam):
 )
 def test_real_weights_alone_are_fused(monkeypatch, model, device, fused):
     monkeypatch.setattr(torch.optim, "Adam", Spied)
-    step = SimpleNamespace(
-        model=model,
-        device=torch.device(device),
-        recipe=Recipe(1, engine="eager"),
-    )
-    assert Stepper._adam(step).made_with["fused"] == fused
+    made = adam_for(model, torch.device(device))
+    assert made.made_with["fused"] == fused
 
 
 def test_frozen_weights_are_left_out():

@@ -4,13 +4,14 @@ import base64
 import io
 import json
 import math
+import re
 
 import browser
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from browser import pixels, run, show, watched
+from browser import pixels, run, show, until, watched
 from PIL import Image
 
 import sirenlib
@@ -26,7 +27,7 @@ FIELDS = ("value", "row slope", "column slope", "Laplacian")
 PIXELS = sirenlib.cameraman(32)
 PHONE = {"width": 390, "height": 800}
 # The canvas is 256 pixels wide, 8 for each of PIXELS: software draws it soon.
-SCALE = 256 / 480
+SCALE = 256 / 576
 
 
 def seeded(seed=0):
@@ -83,7 +84,7 @@ RAW = """
   const found = [];
   for (let channel = 0; channel < network.outputs; channel++) {
     renderer.fill({ mode: "raw", view: given.view, extent: [-1, -1, 2, 2],
-      edges: [0, 1], split: 0, channel }, count, count);
+      edges: [0, 1, 1, 1], cuts: [0, 0], split: 0, channel }, count, count);
     const numbers = new Float32Array(4 * count * count);
     gl.readPixels(0, 0, count, count, gl.RGBA, gl.FLOAT, numbers);
     found.push(Array.from(numbers));
@@ -289,7 +290,7 @@ def test_keys_zoom_and_move(viewer, small):
 
 def test_wheel_zooms_at_the_cursor_once_the_picture_has_the_focus(viewer):
     box = viewer.get_by_role("application").bounding_box()
-    at = box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"]
+    at = box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"]
     viewer.evaluate("""() => {
       window.turns = 0;  // of the wheel, that the picture has heard
       addEventListener("wheel", () => { turns += 1; });
@@ -309,7 +310,7 @@ def test_wheel_zooms_at_the_cursor_once_the_picture_has_the_focus(viewer):
     viewer.mouse.click(*at)
     after = turned(2)
     assert "zoom 1.82×" in after  # exp(0.6)
-    place = "column 0.6194"
+    place = "column 0.5161"
     assert place in before and place in after
 
 
@@ -330,6 +331,7 @@ def test_fingers(chromium, small):
         show(page, view_picture(small, PIXELS, alt=ALT))
         stage = page.get_by_role("application")
         page.locator("canvas").wait_for()
+        page.get_by_role("button", name="numbers").tap()
         action = "(stage) => getComputedStyle(stage).touchAction"
         assert stage.evaluate(action) == "pan-y"
         stage.tap()
@@ -381,22 +383,263 @@ def assert_drawn(viewer, model, name, pixels_a_side=32):
     """The picture has the colors of that field of the network."""
     viewer.get_by_role("button", name=name).click()
     picture = settled(viewer)
-    height, width = picture.shape[:2]
-    e = pixels_a_side / (pixels_a_side - 1)
-    y, x = e - e / height, e - e / width
-    grid = grid_between([(-y, y, height), (-x, x, width)])
-    _, slope, laplacian = sirenlib.evaluate(model, grid)
-    text = viewer.locator(".note").first.text_content()
-    high = float(text.split(" per unit")[0].split()[-1])
-    unit, table = {
-        "|gradient|": (slope.norm(dim=1) / high, "viridis"),
-        "Laplacian": (0.5 + 0.5 * laplacian[:, 0] / high, "RdBu_r"),
-    }[name]
-    unit = unit.clamp(0, 1).reshape(height, width).numpy()
-    colors = matplotlib.colormaps[table](unit)[..., :3]
+    colors = field_colors(viewer, model, *picture.shape[:2], pixels_a_side)[name]
     off = np.abs(picture - colors)[2:-2, 2:-2].max(axis=2)
     # The scale is printed rounded, and a table has 256 colors.
     assert np.quantile(off, 0.99) < 0.06
+
+
+def field_colors(viewer, model, height, width, pixels_a_side=32) -> dict:
+    """What the fields of the whole picture look like, on the scales that are shown."""
+    e = pixels_a_side / (pixels_a_side - 1)
+    y, x = e - e / height, e - e / width
+    grid = grid_between([(-y, y, height), (-x, x, width)])
+    value, slope, laplacian = (
+        field.reshape(height, width, -1).numpy()
+        for field in sirenlib.evaluate(model, grid)
+    )
+    text = viewer.locator(".note").first.text_content()
+    scales = [float(high) for high in re.findall(r"([\d.]+) per unit", text)]
+    steepest, sharpest = scales[0], scales[-1]
+    slope = np.linalg.norm(slope, axis=2) / steepest
+    signed = 0.5 + 0.5 * laplacian[..., 0] / sharpest
+    return {
+        "picture": (np.broadcast_to(value, (height, width, 3)) + 1).clip(0, 2) / 2,
+        "|gradient|": matplotlib.colormaps["viridis"](slope.clip(0, 1))[..., :3],
+        "Laplacian": matplotlib.colormaps["RdBu_r"](signed.clip(0, 1))[..., :3],
+    }
+
+
+def bands(fields: dict, cuts: tuple[float, float]) -> np.ndarray:
+    """All three, cut along lines that lean by a tenth of the width."""
+    colors = list(fields.values())
+    height, width = colors[0].shape[:2]
+    down, across = (np.arange(side) + 0.5 for side in (height, width))
+    place = across / width + 0.1 * (down[:, None] / height - 0.5)
+    return np.choose(np.digitize(place, cuts)[..., None], colors)
+
+
+def border(page, name: str):
+    return page.get_by_role("slider", name=f"border between {name}")
+
+
+def test_all_three_are_drawn_side_by_side(viewer, small):
+    """With borders that the keys and the mouse move, as far as the other one."""
+    assert border(viewer, "picture").count() == 0
+    viewer.get_by_role("button", name="all three").click()
+    first, second = border(viewer, "picture"), border(viewer, "|gradient| and")
+    assert_bands(viewer, small, (0.44, 0.66))
+    first.focus()
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowDown"):
+        viewer.keyboard.press(key)
+    box = viewer.get_by_role("application").bounding_box()
+    at = box["y"] + 0.2 * box["height"]  # where the line is 0.03 to the right
+    viewer.mouse.move(box["x"] + 0.69 * box["width"], at)
+    viewer.mouse.down()
+    viewer.mouse.move(box["x"] + 0.83 * box["width"], at, steps=3)
+    viewer.mouse.up()
+    assert "zoom 1.00×" in viewer.locator("output").text_content()
+    assert_bands(viewer, small, (0.40, 0.80))
+    second.focus()
+    for key, place in [("Home", 0.46), ("End", 0.94)]:
+        viewer.keyboard.press(key)
+        assert second.get_attribute("aria-valuenow") == f"{100 * place:.0f}"
+        assert_bands(viewer, small, (0.40, place))
+    assert second.get_attribute("aria-valuemin") == "46"
+    assert first.get_attribute("aria-valuemax") == "88"
+
+
+def assert_bands(page, model, cuts: tuple[float, float]) -> None:
+    picture = settled(page)
+    fields = field_colors(page, model, *picture.shape[:2])
+
+    def wrong(cuts) -> float:
+        off = np.abs(picture - bands(fields, cuts))[2:-2, 2:-2]
+        return (off.max(axis=2) > 0.06).mean()
+
+    assert wrong(cuts) < 0.01
+    for shift in [(0.02, 0), (0, 0.02)]:  # and the test would notice another place
+        assert wrong(np.add(cuts, shift)) > 0.01
+
+
+@pytest.mark.parametrize("renderer", ["webgl", "cpu"])
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_all_three_in_color(page, renderer, outputs):
+    """The first band is in color, the others belong to the mean."""
+    model = sirenlib.Siren(2, 16, 1, outputs, first_omega_0=10.0, generator=seeded())
+    show(page, view_picture(model, alt=ALT, _renderer=renderer))
+    before = settled(page)
+    page.get_by_role("button", name="all three").click()
+    picture = settled(page)
+    fields = field_colors(page, model_of_the_mean(model), *picture.shape[:2], 64)
+    target = bands({**fields, "picture": before}, (0.44, 0.66))
+    off = np.abs(picture - target)[2:-2, 2:-2].max(axis=2)
+    assert np.quantile(off, 0.99) < 0.06
+
+
+def model_of_the_mean(model):
+    """Its one output is the mean of the outputs."""
+    last = model.net[-1]
+    mean = torch.nn.Linear(last.in_features, 1)
+    with torch.no_grad():
+        mean.weight.copy_(last.weight.mean(0, keepdim=True))
+        mean.bias.copy_(last.bias.mean(0, keepdim=True))
+    return torch.nn.Sequential(*model.net[:-1], mean)
+
+
+def test_a_finger_drags_a_border(chromium, small):
+    with watched(chromium, has_touch=True, viewport=PHONE) as page:
+        show(page, view_picture(small, PIXELS, alt=ALT))
+        page.get_by_role("button", name="all three").tap()
+        handle = border(page, "picture")
+        box = handle.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        fingers = page.context.new_cdp_session(page)
+        for kind, places in [
+            ("touchStart", [0]),
+            ("touchMove", [-20]),
+            ("touchMove", [-60]),
+            ("touchEnd", []),
+        ]:
+            points = [{"x": x + place, "y": y} for place in places]
+            fingers.send(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+            )
+        wide = page.get_by_role("application").bounding_box()["width"]
+        place = f"{100 * (0.44 - 60 / wide):.0f}"
+        until(page, lambda: handle.get_attribute("aria-valuenow") == place)
+
+
+def test_the_picture_fills_the_page(chromium, small):
+    """Up to a height, with a pixel for each of the screen's, also in a new size."""
+    wide = sirenlib.Signal(
+        grid_between([(-1, 1, 8), (-1, 1, 16)]), torch.zeros(128, 1), (8, 16)
+    )
+    size = {"width": 416, "height": 800}
+    with watched(chromium, viewport=size, device_scale_factor=2) as page:
+        show(page, view_picture(small, wide, alt=ALT, _renderer="webgl"))
+        page.add_style_tag(content="body { margin: 8px; }")
+        canvas = page.locator("canvas")
+        for width, drawn in [(416, 400), (316, 300)]:
+            page.set_viewport_size({**size, "width": width})
+            page.locator(f"canvas[width='{2 * drawn}']").wait_for()
+            assert canvas.get_attribute("height") == f"{drawn}"
+            assert canvas.bounding_box()["width"] == drawn
+            assert settled(page).shape == (drawn, 2 * drawn, 3)
+
+
+def test_nothing_jumps_while_the_picture_loads(page, small):
+    html = view_picture(small, PIXELS, alt=ALT).html()
+    page.set_content(f"<main>{html}<p id=below>What stands below.</p></main>")
+    page.locator(".sirenlib[data-state=live]").wait_for(state="attached")
+    place = page.locator("#below").bounding_box()
+    settled(page)
+    assert page.locator("#below").bounding_box() == place
+
+
+def test_where_the_processor_draws_a_large_network_is_coarse(page):
+    model = sirenlib.Siren(2, 256, 3, 1, generator=seeded())
+    show(page, view_picture(model, alt=ALT, _renderer="cpu"))
+    page.locator("canvas").wait_for()
+    width, height = (
+        int(page.locator("canvas").get_attribute(side)) for side in ("width", "height")
+    )
+    assert width == height == 173  # of 256, and 173² is 30,000
+
+
+def test_numbers_are_behind_a_switch(viewer):
+    switch = viewer.get_by_role("button", name="numbers")
+    for shown in (False, True, False):
+        assert switch.get_attribute("aria-pressed") == str(shown).lower()
+        assert viewer.locator("output").is_visible() == shown
+        assert viewer.get_by_text("Black is -1, white is 1.").is_visible() == shown
+        switch.click()
+
+
+# Places
+
+PLACES = {
+    "the head": ((-0.6, -0.1), (-0.2, 0.2)),
+    "past the edge": ((-1.5, 1.5), (0.5, 2.5)),
+}
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_buttons_lead_to_places(page, small, motion):
+    page.emulate_media(reduced_motion=motion)
+    output = view_picture(small, PIXELS, alt=ALT, places=PLACES, _renderer="cpu")
+    show(page, output)
+    whole = settled(page)
+    e = edge(1)
+    for name, row, column, span in [
+        ("the head", -0.35, 0.0, 0.25),  # the larger side of a window fits
+        ("past the edge", 0.0, 1.5, 1.5),
+    ]:
+        page.get_by_role("button", name=name).click()
+        zoom = e / span
+        words = f"zoom {zoom:.2f}×" if zoom >= 1 else f"zoom {zoom:.3f}×"
+        page.get_by_text(words).wait_for(state="attached")
+        picture = settled(page)
+        if span < e:
+            window = ((row - span, row + span), (column - span, column + span))
+            target = wanted(small, *picture.shape[:2], window)
+            assert np.abs(picture - target[..., None]).max() < 2 / 255
+        text = page.locator("output").text_content()
+        assert f"row {row:.4f}  column {column:.4f}" in text
+    page.get_by_role("button", name="whole picture").click()
+    page.get_by_text("zoom 1.00×").wait_for(state="attached")
+    assert (settled(page) == whole).all()
+
+
+def test_a_flight_shows_what_is_between_and_ends_when_a_hand_moves(page, small):
+    page.emulate_media(reduced_motion="no-preference")
+    show(page, view_picture(small, PIXELS, alt=ALT, places=PLACES, _renderer="cpu"))
+    settled(page)
+    found = page.evaluate(
+        """async () => {
+          const root = document.querySelector(".sirenlib > div").shadowRoot;
+          const read = () => Number(/zoom ([\\d.]+)/.exec(
+            root.querySelector("output").textContent)[1]);
+          const press = (name) => [...root.querySelectorAll("button")]
+            .find((each) => each.textContent === name).click();
+          const zooms = [read()];
+          press("the head");
+          while (zooms[zooms.length - 1] < 1.2) {
+            await new Promise(requestAnimationFrame);
+            zooms.push(read());
+          }
+          press("+");
+          zooms.push(read());
+          for (let i = 0; i < 5; i++) await new Promise(requestAnimationFrame);
+          return [...zooms, read()];
+        }"""
+    )
+    assert found == sorted(found)
+    assert found[0] == 1 and found[-1] == found[-2]
+    assert found[-2] == pytest.approx(1.5 * found[-3], rel=0.02)
+
+
+def test_places_of_a_picture_whose_coordinates_descend(page, small):
+    coords = grid_between([(*UP, 32), (*DOWN, 32)])
+    signal = sirenlib.Signal(coords, PIXELS.values, (32, 32))
+    places = {"the corner": ((0.75, 0.25), (-0.75, -0.25))}
+    page.emulate_media(reduced_motion="reduce")
+    output = view_picture(small, signal, alt=ALT, places=places, _renderer="cpu")
+    show(page, output)
+    page.get_by_role("button", name="the corner").click()
+    picture = settled(page)
+    target = wanted(small, *picture.shape[:2], places["the corner"])
+    assert np.abs(picture - target[..., None]).max() < 2 / 255
+
+
+@pytest.mark.parametrize(
+    "window",
+    [(0, 1), ((0, 1), (0, 0)), ((0, 1), (0, math.inf)), ((0, 1), (0, 1), (0, 1))],
+    ids=["numbers", "no width", "infinite", "three axes"],
+)
+def test_a_place_that_is_no_window(small, window):
+    with pytest.raises(ValueError, match="place 'there' must be a window"):
+        view_picture(small, alt=ALT, places={"there": window})
 
 
 @pytest.mark.parametrize("renderer", ["webgl", "cpu"])
@@ -596,7 +839,7 @@ def test_descending_pixels_stand_upright(page, small):
     signal = sirenlib.Signal(coords, PIXELS.values, (32, 32))
     show(page, view_picture(small, signal, alt=ALT, _renderer="cpu"))
     page.get_by_role("slider", name="pixels, from the left").fill("100")
-    picture = settled(page)[3::6, 3::6]
+    picture = settled(page)[4::8, 4::8]
     assert np.abs(picture - (PIXELS.array()[..., None] + 1) / 2).max() < 1.5 / 255
 
 
@@ -658,13 +901,12 @@ def test_a_saved_network_keeps_its_frame(page, tmp_path):
     saved = sirenlib.load(tmp_path / "network.pt")
     show(page, view_picture(saved, alt=ALT))
     picture = settled(page)
-    assert picture.shape[:2] == (128, 192)
+    assert picture.shape[:2] == (256, 384)
     ratio = 2 / 3
     target = sirenlib.render(
         model, 20, 30, ((-ratio * 0.95, ratio * 0.95), (-29 / 30, 29 / 30))
     )
-    cells = picture.reshape(128, 192, 3)
-    rows = ((np.arange(20) + 0.5) * 6.4).astype(int)
-    columns = ((np.arange(30) + 0.5) * 6.4).astype(int)
-    off = np.abs(cells[np.ix_(rows, columns)] - (target.numpy() + 1) / 2)
+    rows = ((np.arange(20) + 0.5) * 12.8).astype(int)
+    columns = ((np.arange(30) + 0.5) * 12.8).astype(int)
+    off = np.abs(picture[np.ix_(rows, columns)] - (target.numpy() + 1) / 2)
     assert off[1:-1, 1:-1].max() < 0.1

@@ -348,6 +348,7 @@ def test_buttons_zoom(viewer):
 
 def test_wheel_zooms_once_the_shape_has_the_focus(viewer):
     stage = viewer.get_by_role("application")
+    viewer.get_by_role("button", name="numbers").click()
     viewer.evaluate("""() => {
       window.turns = 0;  // of the wheel, that the page has heard
       addEventListener("wheel", () => { turns += 1; });
@@ -371,6 +372,7 @@ def test_fingers(chromium):
         assert stage.evaluate(action) == "pan-y"
         stage.tap()
         assert stage.evaluate(action) == "none"
+        page.get_by_role("button", name="numbers").tap()
         box = stage.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         fingers = page.context.new_cdp_session(page)
@@ -488,11 +490,20 @@ def test_the_part_away_from_the_eye_is_left(viewer):
 def test_readout_is_on_the_surface(viewer):
     """Of the middle, and then of what is under the cursor."""
     assert "value 0.000" in state(viewer).replace("-", "")
+    viewer.get_by_role("button", name="numbers").click()
     box = viewer.get_by_role("application").bounding_box()
     viewer.mouse.move(box["x"] + 2, box["y"] + 2)
     viewer.get_by_text("nothing here").wait_for()
     viewer.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.45 * box["height"])
     viewer.get_by_text("|gradient| 0.6").first.wait_for()
+
+
+def test_numbers_are_behind_a_switch(viewer):
+    switch = viewer.get_by_role("button", name="numbers")
+    for shown in (False, True, False):
+        assert switch.get_attribute("aria-pressed") == str(shown).lower()
+        assert viewer.locator("output").is_visible() is shown
+        switch.click()
 
 
 def test_another_box(page):
@@ -516,11 +527,22 @@ def test_names_of_the_axes_stay_beside_the_box(page):
 
 def test_without_webgl_the_processor_draws(chromium):
     """Which is so where WebGL is computed by software."""
-    with watched(chromium, device_scale_factor=SCALE) as page:
+    with watched(chromium) as page:
         show(page, view_shape(ball(), alt=ALT, size=32))
         page.locator("canvas").wait_for()
         assert len(settled(page)) == 192
         assert_drawn(page)
+
+
+def test_a_pixel_for_each_of_the_screens(page):
+    """Also once the page is narrower."""
+    show(page, view_shape(ball(), alt=ALT, size=32, _renderer="webgl"))
+    for width in (1100, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        stage = page.get_by_role("application").bounding_box()["width"]
+        page.locator(f"canvas[width='{round(stage * SCALE)}']").wait_for()
+        assert_drawn(page)
+    assert stage < 360
 
 
 def test_nothing_moves_on_its_own(page):

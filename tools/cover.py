@@ -27,6 +27,11 @@ HEIGHT, WIDTH = 660, 960
 PHOTO = chelsea()[55:275, 75:395]
 
 VIEW = "The face of a cat, in color, as a neural network draws it."
+PLACES = {
+    "the eye": ((-0.82, -0.06), (-0.77, -0.01)),
+    "a whisker": ((0.44, 0.86), (-0.96, -0.54)),
+    "past the edge": ((-1.9, 1.9), (-1.9, 1.9)),
+}
 TRAIN = (
     "Left, the photograph of a man behind a camera, 64 by 64 pixels. Right, what a "
     "network has learned of it."
@@ -109,8 +114,9 @@ def live() -> dict[str, str]:
         f"<p><small>{numbers:,} numbers, fitted to {width} × {height} pixels of the "
         f"photograph <em>chelsea</em> from scikit-image, {decibels:.1f} dB.</small></p>"
     )
+    picture = view_picture(saved, signal, alt=VIEW, places=PLACES)
     return {
-        "cover.html": f"{view_picture(saved, signal, alt=VIEW).html()}\n{caption}\n",
+        "cover.html": f"{picture.html()}\n{caption}\n",
         "train.html": f"{train_here(sirenlib.cameraman(64), alt=TRAIN).html()}\n",
     }
 

@@ -4,6 +4,7 @@ A rule is a small generator: it gets a chapter and yields pairs of a cell number
 and a sentence that says what is wrong and what to do. `problems` runs them all.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from nbformat.reader import NotJSONError
 KEPT_IN_NOTEBOOK = {"accelerator", "kernelspec", "language_info", "sirenlib"}
 KEPT_IN_CELL = {"cellView", "jupyter", "mystnb", "tags"}
 CHECK_OF_EXERCISE = "#@title Check of exercise "
+# The cell in which a reader writes down a number, and its tags: the site has a field.
+PREDICTION = "prediction = ...  # exercise {}: your number, before you look"
+PREDICTION_TAGS = ["remove-cell", "prediction"]
 SUBJECT = "subject"  # the tag of code that the reader is meant to read
 
 Problems = Iterator[tuple[int, str]]
@@ -372,11 +376,51 @@ def exercises(chapter: Chapter) -> Problems:
             )
         if "<summary>Solution</summary>" not in text:
             yield number, "the exercise has no <details> with the summary Solution"
-        check = chapter.notebook.cells[number].source  # the next cell
+        if PREDICTION.format(name) not in _sources(chapter)[number : number + 1]:
+            yield number + 1, f"the next cell is `{PREDICTION.format(name)}`"
+        check = "".join(_sources(chapter)[number + 1 : number + 2])
         if not check.startswith(CHECK_OF_EXERCISE + name):
-            yield number + 1, f"the next cell is `{CHECK_OF_EXERCISE}{name}`"
-        if not re.search(r"\bcheck\(|\bassert", check):
-            yield number + 1, "the check of an exercise needs a check"
+            yield number + 2, f"the cell after it is `{CHECK_OF_EXERCISE}{name}`"
+
+
+@_rule
+def predictions(chapter: Chapter) -> Problems:
+    first: dict[int, object] = {}
+    for number, check in chapter.checks():
+        first.setdefault(number, check)
+    for number, cell in chapter.cells("code"):
+        tags = cell.metadata.get("tags", [])
+        if cell.source.startswith("prediction =") and tags != PREDICTION_TAGS:
+            yield number, f"the cell of a prediction has the tags {PREDICTION_TAGS}"
+        if not cell.source.startswith(CHECK_OF_EXERCISE):
+            continue
+        if not _holds_prediction_first(cell.source):
+            yield (
+                number,
+                "the first check is of the number that the exercise asks for, and it "
+                "alone gets `prediction=prediction`",
+            )
+        check = first.get(number)
+        if not (check and check.measured and f'"{check.statement}"' in cell.source):
+            yield (
+                number,
+                "the first line of the output is not the exercise's, with a measured "
+                "number; do not use below= there, and run `make execute`",
+            )
+
+
+def _sources(chapter: Chapter) -> list[str]:
+    return [cell.source for cell in chapter.notebook.cells]
+
+
+def _holds_prediction_first(source: str) -> bool:
+    calls = [
+        ast.unparse(each)
+        for each in ast.parse(source).body
+        if isinstance(each, ast.Expr) and ast.unparse(each).startswith("check")
+    ]
+    given = ["prediction=prediction" in call for call in calls]
+    return given[:1] == [True] and source.count("prediction=prediction") == 1
 
 
 def _opened(text: str) -> bool:
@@ -388,7 +432,7 @@ def folded(chapter: Chapter) -> Problems:
     for number, cell in chapter.cells("code"):
         tags = cell.metadata.get("tags", [])
         titled = cell.source.startswith("#@title ")
-        if is_set_up(cell.source):
+        if is_set_up(cell.source) or cell.source.startswith("prediction ="):
             continue
         if titled == (SUBJECT in tags):
             yield (

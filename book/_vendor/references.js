@@ -39,7 +39,7 @@
     const holder = document.createElement("div");
     if (here(link)) holder.append(document.getElementById(id).cloneNode(true));
     else holder.innerHTML = (await load(address))[id];
-    holder.querySelectorAll("details, .cell, script, .headerlink, .copybtn")
+    holder.querySelectorAll("details, .cell, .prediction, script, .headerlink, .copybtn")
       .forEach((each) => each.remove());
     holder.querySelectorAll("[id]").forEach((each) => each.removeAttribute("id"));
     holder.querySelectorAll("a[href^='#']").forEach((each) =>

@@ -1,8 +1,18 @@
 /* needs: frame network */
 /* The colors of what the network says, and their scales. */
 
-/* Four bytes for point i of a state as evaluateNetwork gives it. */
-function pixelColor({ mode, edges }, state, i, points, outputs, colors) {
+const SLANT = 0.1;  // of the borders between bands: of the width, over the height
+
+/* What is drawn at a place of the drawing, from 0 to 1 down and to the right. */
+function modeAt({ mode, cuts }, y, x) {
+  if (mode !== "bands") return mode;
+  const at = x + SLANT * (y - 0.5);
+  return ["value", "gradient", "laplacian"][cuts.filter((cut) => at >= cut).length];
+}
+
+/* Four bytes for point i of a state as evaluateNetwork gives it. `edges` are the values
+   of black and of white, the largest slope and the largest Laplacian. */
+function pixelColor(mode, edges, state, i, points, outputs, colors) {
   if (mode === "value") {
     const bytes = [0, 0, 0, 255];
     for (let k = 0; k < 3; k++) {
@@ -14,7 +24,7 @@ function pixelColor({ mode, edges }, state, i, points, outputs, colors) {
   }
   const { gradient: [row, column], laplacian } = meanOf(state, i, points, outputs);
   const unit = mode === "gradient"
-    ? Math.hypot(row, column) / edges[1] : 0.5 + (0.5 * laplacian) / edges[1];
+    ? Math.hypot(row, column) / edges[2] : 0.5 + (0.5 * laplacian) / edges[3];
   const place = Math.round(255 * between(unit)) + (mode === "gradient" ? 0 : 256);
   return colors.subarray(4 * place, 4 * place + 4);
 }
@@ -37,13 +47,12 @@ function fieldEdges(network, [top, left, tall, wide], count = 32) {
     coords[2 * i + 1] = left + (((i % count) + 0.5) / count) * wide;
   }
   const state = evaluateNetwork(network, coords, true);
-  const fields = { gradient: [], laplacian: [] };
+  const [slopes, laplacians] = [[], []];
   for (let i = 0; i < count * count; i++) {
     const { gradient, laplacian } = meanOf(state, i, count * count, network.outputs);
-    fields.gradient.push(Math.hypot(...gradient));
-    fields.laplacian.push(Math.abs(laplacian));
+    slopes.push(Math.hypot(...gradient));
+    laplacians.push(Math.abs(laplacian));
   }
   const edge = (values) => values.sort((a, b) => a - b)[Math.floor(0.99 * values.length)];
-  return { gradient: [0, edge(fields.gradient) || 1],
-    laplacian: [0, edge(fields.laplacian) || 1] };
+  return [edge(slopes) || 1, edge(laplacians) || 1];
 }

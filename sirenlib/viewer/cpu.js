@@ -1,12 +1,17 @@
 /* needs: network colors passes */
 /* The neural picture without a graphics processor. */
 
+const MOST_WORK = 6e8;  // multiplications for the values of a drawing
+const FEWEST = 3e4;    // pixels that it has in any case
+
 class ProcessorRenderer extends Passes {
   constructor(network, { pixels, colors }) {
     super();
     this.network = network;
     this.pixels = pixels;
     this.colors = colors;
+    const each = network.tiles[0].reduce((sum, { W }) => sum + W.length, 0);
+    this.most = Math.max(FEWEST, MOST_WORK / each);
   }
 
   color(scene, image, first, count) {
@@ -20,7 +25,10 @@ class ProcessorRenderer extends Passes {
     }
     const state = evaluateNetwork(this.network, coords, scene.mode !== "value");
     for (let i = 0; i < count; i++) {
-      const color = pixelColor(scene, state, i, count, this.network.outputs, this.colors);
+      const [y, x] = [Math.floor((first + i) / width), (first + i) % width];
+      const mode = modeAt(scene, (y + 0.5) / height, (x + 0.5) / width);
+      const color = pixelColor(mode, scene.edges, state, i, count, this.network.outputs,
+        this.colors);
       image.data.set(color, 4 * (first + i));
     }
   }

@@ -4,6 +4,7 @@
 class ShapePasses extends Passes {
   constructor(network, spec) {
     super();
+    this.most = 192 ** 2;  // pixels of a drawing
     this.layers = network.tiles[0];
     this.spec = spec;
     this.colors = bytes(spec.colors);

@@ -1,4 +1,4 @@
-/* needs: frame shader */
+/* needs: frame colors shader */
 /* A sine network as a WebGL2 shader: every pixel of the screen asks it once. */
 
 /* A length in two numbers, of which the first has few digits: its multiples up to the
@@ -62,14 +62,20 @@ State bend(State z) { return bend(sineAndCosine(z.x, 0.0), z); }`,
 
 /* The colors of each mode; "raw" gives the numbers of one output instead. */
 const COLORS = {
-  value: (outputs) => `
-  vec3 unit = vec3(${["result[0]", "result[0], result[1], 0.0",
-    "result[0], result[1], result[2]"][outputs - 1]});
+  value: (outputs, part = "") => `
+  vec3 unit = vec3(${[0, 1, 2].slice(0, outputs).map((k) => `result[${k}]${part}`)}
+    ${outputs === 2 ? ", 0.0" : ""});
   color = vec4((unit - edges.x) / (edges.y - edges.x), 1.0);`,
   gradient: () => `
-  color = vec4(texture(colors, vec2(length(mean.yz) / edges.y, 0.25)).rgb, 1.0);`,
+  color = vec4(texture(colors, vec2(length(mean.yz) / edges.z, 0.25)).rgb, 1.0);`,
   laplacian: () => `
-  color = vec4(texture(colors, vec2(0.5 + 0.5 * mean.w / edges.y, 0.75)).rgb, 1.0);`,
+  color = vec4(texture(colors, vec2(0.5 + 0.5 * mean.w / edges.w, 0.75)).rgb, 1.0);`,
+  bands: (outputs) => `
+  float across = place.x + float(${SLANT}) * (0.5 - place.y);
+  if (across < cuts.x) {${COLORS.value(outputs, ".x")}
+  } else if (across < cuts.y) {${COLORS.gradient()}
+  } else {${COLORS.laplacian()}
+  }`,
   raw: () => `
   color = result[channel];`,
 };
@@ -114,7 +120,8 @@ uniform sampler2D colors;
 uniform vec2 size;    // of the drawing, in pixels
 uniform vec4 view;    // its center (row, column) and what it spans
 uniform vec4 extent;  // of the training picture: first edges and spans
-uniform vec2 edges;   // values that are drawn as the first and the last color
+uniform vec4 edges;   // as pixelColor takes them
+uniform vec2 cuts;    // between the bands
 uniform float split;  // left of it stand the training pixels
 uniform int channel;
 uniform vec4 seamDown, seamRight;  // of the axes of the tiles, as axisOf gives them
@@ -185,6 +192,7 @@ void main() {
 class ShaderRenderer extends ShaderStage {
   constructor(network, { pixels, colors }, lost = () => {}) {
     super(network, colors, lost);
+    this.most = Infinity;  // pixels of a drawing
     const { gl } = this;
     this.texture(1, gl.NEAREST);
     if (pixels) {
@@ -211,7 +219,8 @@ class ShaderRenderer extends ShaderStage {
     gl.uniform2f(at("size"), width, height);
     gl.uniform4f(at("view"), ...scene.view);
     gl.uniform4f(at("extent"), ...scene.extent);
-    gl.uniform2f(at("edges"), ...scene.edges);
+    gl.uniform4f(at("edges"), ...scene.edges);
+    gl.uniform2f(at("cuts"), ...scene.cuts);
     gl.uniform1f(at("split"), scene.split);
     gl.uniform1i(at("channel"), scene.channel ?? 0);
     gl.viewport(0, 0, width, height);

@@ -178,6 +178,7 @@ void main() {
 class ShapeShader extends ShaderStage {
   constructor(network, spec, lost = () => {}) {
     super(network, bytes(spec.colors), lost);
+    this.most = 640 ** 2;  // pixels of a drawing
     this.spec = spec;
     this.fillRows(firstOfShape(network.tiles[0][0], this.plan.padded));
     this.program = compileProgram(this.gl, shapeSource(network, this.plan));
@@ -207,14 +208,14 @@ class ShapeShader extends ShaderStage {
   drawSmall(scene) {
     const { gl } = this;
     const start = performance.now();
-    super.drawSmall(scene);
+    const computed = super.drawSmall(scene);
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
     const took = performance.now() - start;
-    const whole = took * this.share ** 2;
+    const all = gl.drawingBufferWidth * gl.drawingBufferHeight;
     if (this.measured) {  // the first one waits for the compiler as well
-      this.share = between(Math.round(Math.sqrt(whole / 20)), 2, 8);
-      this.strips = between(Math.ceil(whole / 20), 8, 64);
+      this.atOnce = between((20 * computed) / took, all / 64, all / 4);
     }
     this.measured = true;
+    return computed;
   }
 }

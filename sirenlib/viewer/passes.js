@@ -2,7 +2,8 @@
 /* A canvas drawn by the processor: coarse at first, then finer, in short pieces of work
    that leave the page free. */
 
-/* A subclass has color(scene, image, first, count), which draws so many pixels. */
+/* A subclass has color(scene, image, first, count), which draws so many pixels, and
+   `most`, how many its drawings have at most. */
 class Passes {
   constructor() {
     this.canvas = element("canvas");

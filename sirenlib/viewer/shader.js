@@ -109,7 +109,8 @@ function compileProgram(gl, fragment) {
 
 /* A canvas drawn with WebGL2 by a shader that asks the network, or an error where that
    cannot be. A subclass has fill(scene, width, height), which draws into the current
-   target, of that size in pixels, or into the scissor's part of it. */
+   target, of that size in pixels, or into the scissor's part of it, and `most`, how many
+   pixels its drawings have at most. */
 class ShaderStage {
   constructor(network, colors, lost) {
     this.canvas = element("canvas");
@@ -137,8 +138,7 @@ class ShaderStage {
     this.small = gl.createFramebuffer();
     this.smallTexture = this.texture(3, gl.LINEAR);
     this.texture(4, gl.NEAREST);
-    this.share = 3;   // how many times coarser the coarse picture is
-    this.strips = 8;  // of the fine picture
+    this.atOnce = 40e3;  // pixels that are computed in a frame
   }
 
   texture(unit, filter) {
@@ -172,11 +172,12 @@ class ShaderStage {
     this.timer = setTimeout(() => this.drawStrips(scene, this.canvas.height, done), 120);
   }
 
+  /* The coarse picture. Returns how many pixels have been computed. */
   drawSmall(scene) {
     const gl = this.gl;
     const { width, height } = this.canvas;
-    const [w, h] = [width, height].map((side) =>
-      Math.ceil(side / this.share));
+    const share = Math.max(2, Math.sqrt((width * height) / this.atOnce));
+    const [w, h] = [Math.ceil(width / share), Math.ceil(height / share)];
     gl.disable(gl.SCISSOR_TEST);
     gl.activeTexture(gl.TEXTURE3);
     this.fillTexture(gl.RGBA8, w, h, gl.UNSIGNED_BYTE, null);
@@ -188,6 +189,7 @@ class ShaderStage {
     gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, null);
     gl.blitFramebuffer(0, 0, w, h, 0, 0, width, height, gl.COLOR_BUFFER_BIT, gl.LINEAR);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    return w * h;
   }
 
   drawStrips(scene, top, done) {
@@ -198,7 +200,7 @@ class ShaderStage {
       done();
       return;
     }
-    const bottom = Math.max(0, top - Math.ceil(height / this.strips));
+    const bottom = Math.max(0, top - Math.ceil(this.atOnce / width));
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(0, bottom, width, top - bottom);
     this.fill(scene, width, height);

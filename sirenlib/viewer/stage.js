@@ -1,31 +1,49 @@
 /* needs: frame shader */
 /* What is turned or moved with a mouse, with fingers and with keys, and who draws it. */
 
-const STAGE_SIDE = 480;  // of a drawing, in CSS pixels, where there is room
-const FINEST = 192;      // pixels along it, where the processor draws
-
 /* A drawing that has the focus once it is clicked. */
 function stageFor(label) {
   return element("div", { class: "stage", tabindex: 0, role: "application",
     "aria-label": label });
 }
 
-/* Give `use` a renderer, and how many pixels a side it may draw: with a graphics
-   processor shader(lost), otherwise, or where that fails, plain(). `asked` is "auto",
-   "webgl" or "cpu". */
+/* A button that shows a part of the page, which is hidden at first, or hides it again. */
+function switchFor(name, part) {
+  part.hidden = true;
+  const press = button(name, () => {
+    part.hidden = !part.hidden;
+    press.setAttribute("aria-pressed", !part.hidden);
+  }, { "aria-pressed": false });
+  return press;
+}
+
+/* Give `use` a renderer: with a graphics processor shader(lost), otherwise, or where
+   that fails, plain(). `asked` is "auto", "webgl" or "cpu". */
 function withRenderer(asked, shader, plain, use) {
-  const plainly = () => use(plain(), FINEST);
+  const plainly = () => use(plain());
   if (asked === "cpu" || (asked === "auto" && !hasFastShaders())) {
     plainly();
     return;
   }
-  const finest = Math.min(640, Math.round(STAGE_SIDE * Math.min(2, devicePixelRatio)));
   try {
-    use(shader(plainly), finest);
+    use(shader(plainly));
   } catch (error) {
     if (asked === "webgl") throw error;
     plainly();
   }
+}
+
+/* Give a canvas a pixel for each of the screen's, or as many as its renderer can draw,
+   and say whether it had other ones. */
+function fitToStage({ canvas, most }, { clientWidth, clientHeight }) {
+  if (!clientWidth) return false;
+  const sharp = Math.min(2, devicePixelRatio,
+    Math.sqrt(most / (clientWidth * clientHeight)));
+  const [width, height] = [clientWidth, clientHeight].map((side) =>
+    Math.max(1, Math.round(side * sharp)));
+  if (canvas.width === width && canvas.height === height) return false;
+  Object.assign(canvas, { width, height });
+  return true;
 }
 
 /* Mouse, touch and keys. A place goes from -1/2 to 1/2, down and to the right. Before

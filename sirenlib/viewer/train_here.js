@@ -248,7 +248,7 @@ class TrainingBench {
     viewPicture(root, { network: { widths, omegas, weights },
       shape: [this.spec.side, this.spec.side], range: [-1, 1],
       window: [[-1, 1], [-1, 1]], pixels: this.target.toDataURL(),
-      colors: this.spec.colors, longest: 1, renderer: "auto",
+      colors: this.spec.colors, longest: 1, places: [], renderer: "auto",
       alt: `The sine network after ${step} steps.` });
     this.hall.scrollIntoView({ block: "nearest" });
   }

@@ -4,6 +4,7 @@ import base64
 import copy
 import math
 
+import numpy as np
 import torch
 
 from ..evaluation import Window, render
@@ -32,14 +33,18 @@ def view_picture(
     pixels: Signal | None = None,
     *,
     alt: str,
+    places: dict[str, Window] | None = None,
     _renderer: str = "auto",
 ) -> LiveOutput:
     """A network in the page: to zoom into, with its gradient and its Laplacian.
 
     The weights travel in the page, in 32 bits. A shader asks the network once for every
-    pixel of the screen; the numbers under the cursor are computed in 64 bits. Where
-    there is no graphics processor the page draws slower and coarser. A `Quilt` is drawn
-    as a `Siren` is: a pixel asks the tile in which it lies, and near a seam up to four.
+    pixel of the screen. Where there is no graphics processor the page draws slower and
+    coarser. A `Quilt` is drawn as a `Siren` is: a pixel asks the tile in which it lies,
+    and near a seam up to four. The reader draws the picture, the length of its
+    gradient, its Laplacian, or all three side by side, with borders that can be moved.
+    A switch shows the scale of the colors, and what the network says under the cursor,
+    computed in 64 bits.
 
     Args:
         model: two coordinates, 1 to 3 outputs, up to 256 wide, up to 4 million weights;
@@ -47,6 +52,9 @@ def view_picture(
         pixels: the picture that it was fitted to, to be drawn beside it. Its first and
             its last coordinate are the corners of what is drawn, whichever is larger.
         alt: what the picture shows, in a sentence.
+        places: windows under their names, each a button that leads there: first and
+            last coordinate of the rows, then of the columns, as for `render`. A window
+            of another shape than the picture is seen whole, with more beside it.
 
     Raises:
         ValueError: the network is of another kind or not finite, or an argument is
@@ -56,7 +64,7 @@ def view_picture(
     """
     shape, value_range, window = (64, 64), (-1.0, 1.0), ((-1.0, 1.0), (-1.0, 1.0))
     if isinstance(model, SavedNetwork):
-        model, shape, value_range, window = model
+        model, shape, value_range, window, _ = model
     if pixels is not None:
         _require_signal(pixels)
         shape, value_range = pixels.shape, pixels.value_range
@@ -76,6 +84,7 @@ def view_picture(
         "pixels": data,
         "colors": color_tables(),
         "longest": LONGEST,
+        "places": _named_windows(places or {}),
         "renderer": _renderer,  # tests ask for "webgl" or "cpu"
     }
     picture = _picture(model, shape, value_range, window)
@@ -88,6 +97,18 @@ def _require_signal(pixels: Signal) -> None:
             f"pixels must be a Signal, not {type(pixels).__name__}: make one with "
             "image_signal(picture), and fit the network to it"
         )
+
+
+def _named_windows(places: dict[str, Window]) -> list:
+    """The places in their order, which JSON would not keep."""
+    for name, window in places.items():
+        ends = np.array(window, dtype=float)
+        if ends.shape != (2, 2) or not np.isfinite(ends).all() or 0 in np.diff(ends):
+            raise ValueError(
+                f"the place {name!r} must be a window such as ((-0.5, 0.5), (0, 1)): "
+                f"two different rows, then two different columns, not {window}"
+            )
+    return list(places.items())
 
 
 def _require_picture(model: Siren | Quilt, shape: tuple[int, ...]) -> None:

@@ -4,6 +4,7 @@
 const NEAREST = 20, SMALLEST = 0.5;  // zoom
 const STEP = Math.PI / 24;  // of an arrow key
 const AXES = ["x", "y", "z"];
+const SIDE = 480;  // of the drawing, in CSS pixels, where there is room
 const TO_TURN = "Drag it, or click it and use the arrow keys, to turn. Once it is " +
   "clicked, the wheel, two fingers, or + and − zoom; 0 starts over.";
 
@@ -21,18 +22,20 @@ class ShapeViewer {
     this.state = { ...this.first, mode: 0, cut: -1, place: 0.5 };
     this.stage = stageFor(
       `${spec.alt} Arrow keys turn it, plus and minus zoom, 0 starts over.`);
-    this.stage.style.position = "relative";
+    this.stage.style = `position: relative; width: ${SIDE}px; aspect-ratio: 1`;
     this.names = AXES.map((name) => element("span", { "aria-hidden": true,
       style: "position: absolute; transform: translate(-50%, -50%); " +
         "pointer-events: none" }, name));
     this.readout = element("output", { "aria-live": "polite" });
+    this.numbers = element("div", {}, this.readout);
     this.scale = element("p", { class: "note" });
     this.drawSoon = onceAFrame(() =>
       this.renderer?.draw({ ...this.state }, () => this.busy(false)));
     root.append(this.buttons(), element("div", { class: "row" }, this.stage,
-      element("div", { class: "side" }, this.cutter(), this.readout, this.scale,
+      element("div", { class: "side" }, this.cutter(), this.scale, this.numbers,
         element("p", { class: "note" }, TO_TURN))));
     this.listen();
+    new ResizeObserver(() => this.resize()).observe(this.stage);
     this.draw();
     whenVisible(this.stage, () => this.start());
   }
@@ -45,7 +48,8 @@ class ShapeViewer {
       element("span", { class: "choice" },
         button("+", () => zoomBy(1.25), { "aria-label": "zoom in" }),
         button("−", () => zoomBy(1 / 1.25), { "aria-label": "zoom out" }),
-        button("start over", () => this.move(this.first))));
+        button("start over", () => this.move(this.first)),
+        switchFor("numbers", this.numbers)));
   }
 
   cutter() {
@@ -72,16 +76,18 @@ class ShapeViewer {
   start() {
     const { network, spec } = this;
     withRenderer(spec.renderer, (lost) => new ShapeShader(network, spec, lost),
-      () => new ShapePasses(network, spec), (...who) => this.use(...who));
+      () => new ShapePasses(network, spec), (found) => this.use(found));
   }
 
-  use(renderer, finest) {
+  use(renderer) {
     this.renderer = renderer;
-    renderer.canvas.width = renderer.canvas.height = finest;
-    this.stage.style.aspectRatio = 1;
-    this.stage.style.width = `${STAGE_SIDE}px`;
+    renderer.canvas.width = 0;  // of no size yet
     this.stage.replaceChildren(renderer.canvas, ...this.names);
-    this.draw();
+    this.resize();
+  }
+
+  resize() {
+    if (this.renderer && fitToStage(this.renderer, this.stage)) this.draw();
   }
 
   listen() {

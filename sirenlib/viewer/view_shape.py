@@ -49,7 +49,8 @@ def view_shape(
 
     The light needs normals. They are the gradient, which is carried through the layers
     with the value (chapter 10). A cut shows the network's own values, with lines where
-    they are equally far apart.
+    they are equally far apart. A switch shows what the network says under the cursor,
+    computed in 64 bits.
 
     Args:
         model: three coordinates, one output, up to 256 wide; or what `load` returns.
@@ -69,7 +70,7 @@ def view_shape(
     """
     frame = CUBE
     if isinstance(model, SavedNetwork):
-        model, _, _, frame = model
+        model, _, _, frame, _ = model
     _require_shape(model)
     whole_number("size", size, 2)
     network, model = packed(model), in_32_bits(model)

@@ -12,7 +12,14 @@ import pytest
 from chapters import ROOT, chapters, set_up_cell
 from fingerprint import bare, fingerprint, recorded_fingerprint, sources
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from rules import ENDING, FORBIDDEN_CODE, RULES, problems
+from rules import (
+    ENDING,
+    FORBIDDEN_CODE,
+    PREDICTION,
+    PREDICTION_TAGS,
+    RULES,
+    problems,
+)
 
 EVERY_CHAPTER = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 
@@ -66,6 +73,12 @@ EXERCISE = """\
 >
 > </details>"""
 
+CHECK = """\
+#@title Check of exercise {name}
+check("Exercise {name}", "sine of 0", sin(0), near=0, within=0,
+      prediction=prediction)
+check("Exercise {name}", "the same", sin(0), below=1)"""
+
 CAPTION = "**Figure 1.{number}.** The cosine is ahead."
 
 CHECKED = "3\n✓ Claim 1.1       both sides, largest difference      < 1e-12\n"
@@ -74,12 +87,22 @@ ALT = "A sine and a cosine over one period; the cosine is ahead by a quarter."
 
 
 def exercise(number):
-    source = f"#@title Check of exercise 1.{number}\nassert 1 + 1 == 2"
-    return [new_markdown_cell(EXERCISE.format(number=number)), new_code_cell(source)]
+    name = f"1.{number}"
+    line = f"✓ Exercise {name}    sine of 0                           0 = 0\n"
+    return [
+        new_markdown_cell(EXERCISE.format(number=number)),
+        new_code_cell(
+            PREDICTION.format(name), metadata={"tags": list(PREDICTION_TAGS)}
+        ),
+        new_code_cell(
+            CHECK.format(name=name),
+            outputs=[new_output("stream", name="stdout", text=line)],
+        ),
+    ]
 
 
 def good_notebook():
-    """A notebook that keeps every rule. Cells 1, 3, 5, 9 and 11 hold code."""
+    """A notebook that keeps every rule. Cells 1, 3, 5, 9, 10, 12 and 13 hold code."""
     figure = new_output("display_data", data={"image/png": "AA==", "text/plain": "F"})
     page = f'<img alt="{ALT} Live." src="">'
     live = new_output("display_data", data={"text/html": page, "image/png": "AA=="})
@@ -195,8 +218,19 @@ def moves_set_up(notebook):
     notebook.cells[2].execution_count, set_up.execution_count = 1, 2
 
 
+def has_printed(cell, old, new):
+    """A mutation: the first output of a cell has another text."""
+
+    def mutate(notebook):
+        said = notebook.cells[cell].outputs[0]
+        assert old in said.text
+        said.text = said.text.replace(old, new)
+
+    return mutate
+
+
 def drops_an_exercise(notebook):
-    del notebook.cells[10:12]
+    del notebook.cells[11:14]
 
 
 def alt(text):
@@ -213,7 +247,7 @@ MUTATIONS = [
     ("set_up", moves_set_up),
     ("set_up", lambda notebook: notebook.cells[1].metadata.clear()),
     ("counts", lambda notebook: notebook.cells[3].update(execution_count=7)),
-    ("counts", lambda notebook: notebook.cells[11].update(execution_count=None)),
+    ("counts", lambda notebook: notebook.cells[13].update(execution_count=None)),
     ("errors", prints("error", ename="ValueError", evalue="no", traceback=[])),
     ("warnings", prints("stream", name="stderr", text="careful\n")),
     ("width", runs(f"x = {'1' * 76}")),
@@ -272,7 +306,16 @@ MUTATIONS = [
     ("exercises", replaces(8, "Solution", "Answer")),
     ("exercises", says("Outside of the quote.", 8)),
     ("exercises", replaces(9, "exercise 1.1", "exercise 1.2")),
-    ("exercises", replaces(9, "assert", "print")),
+    ("exercises", replaces(9, "...", "0.05")),
+    ("exercises", replaces(9, "before you look", "first")),
+    ("exercises", replaces(10, "exercise 1.1", "exercise 1.2")),
+    ("predictions", sets(9, tags=["remove-cell"])),
+    ("predictions", replaces(10, ",\n      prediction=prediction", "")),
+    ("predictions", replaces(10, "below=1", "below=1, prediction=prediction")),
+    ("predictions", replaces(10, "\ncheck", "\ncheck(1)\ncheck")),
+    ("predictions", lambda notebook: notebook.cells[10].outputs.clear()),
+    ("predictions", has_printed(10, "0 = 0", "< 1")),
+    ("predictions", has_printed(10, "Exercise 1.1", "Exercise 1.2")),
     ("folded", replaces(3, "#@title Add\n", "")),
     ("folded", sets(3, tags=["hide-input", "subject"])),
     ("folded", sets(5, tags=[])),
