@@ -1,7 +1,8 @@
 """``python -m sirenlib fit FILE``: a picture or a sound of your own becomes a network.
 
 ``python -m sirenlib render NETWORK`` draws a picture again, at any size, and ``python
--m sirenlib view NETWORK`` writes a page to zoom into it, or to hear it.
+-m sirenlib view NETWORK`` writes a page to zoom into it, to turn a shape, or to hear a
+sound.
 """
 
 import argparse
@@ -117,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
-    add = _command(commands, "view", view_network, "write a page to zoom into")
+    add = _command(commands, "view", view_network, "write a page to zoom or turn")
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
@@ -313,14 +314,10 @@ def _require_window(window: tuple, saved: SavedNetwork) -> None:
 
 def view_network(options: argparse.Namespace) -> None:
     """Write a page that needs nothing else, with the network in it."""
-    from .viewer import view_picture
-
     saved = load(options.network)
     _require_free_file(options.out, PAGE_MARK)
     title = options.title or options.out.stem
-    pixels = " by ".join(map(str, saved.shape))
-    alt = f"{title}, learned from {pixels} pixels and drawn by a neural network."
-    page = view_picture(saved, alt=alt).page(title)
+    page = _page(saved, title)
     # A name that is no UTF-8 stands in the title as Python spells it.
     replace_file(options.out, page.encode("utf-8", "backslashreplace"))
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
@@ -337,6 +334,17 @@ def _require_free_file(path: Path, mark: bytes) -> None:
                     f"--out {path} is there already, and this command did not write "
                     "it: choose another name"
                 )
+
+
+def _page(saved: SavedNetwork, title: str) -> str:
+    """A page with what a network of so many coordinates is."""
+    from .viewer import view_picture, view_shape
+
+    views = {2: (view_picture, "pixels"), 3: (view_shape, "points")}
+    view, samples = views.get(saved.model.in_features, views[2])
+    count = " by ".join(map(str, saved.shape))
+    alt = f"{title}, learned from {count} {samples} and drawn by a neural network."
+    return view(saved, alt=alt).page(title)
 
 
 def _save_png(pixels: np.ndarray, path: Path) -> None:
