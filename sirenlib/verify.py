@@ -62,7 +62,7 @@ class Claim:
 
     @property
     def status(self) -> str:
-        """One of `SAME`, `OTHER`, `FAILED`, `MISSING` and `NEW`."""
+        """How it came out, as one of the words in this module."""
         if self.ok is None:
             return MISSING
         if not self.ok:
@@ -374,12 +374,15 @@ def stops(runs: list[Run]) -> str:
 def report(runs: list[Run], folder: Path, device: torch.device) -> dict:
     """All that was measured, and on what. No path of the reader's is in it."""
     claims = [claim for run in runs for claim in run.claims()]
-    tracked = git(folder, "ls-files", CLAIMS)
+    commit = changed = None
+    if git(folder, "ls-files", CLAIMS):  # it may lie in a repository of the reader's
+        commit = git(folder, "log", "-1", "--format=%h")
+        changed = bool(git(folder, "status", "--porcelain", "."))
     cuda = device.type == "cuda"
     return {
         "sirenlib": __version__,
-        "book": git(folder, "log", "-1", "--format=%h") or None if tracked else None,
-        "changed": bool(git(folder, "status", "--porcelain", ".")) if tracked else None,
+        "book": commit,
+        "changed": changed,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": version("numpy"),
