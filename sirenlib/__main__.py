@@ -344,7 +344,7 @@ def verify_book(options: argparse.Namespace) -> int:
     _require_free_file(options.out, VERIFY_MARK)
     finished = verify.measure(runs, options.device)
     claims = [claim for run in runs for claim in run.claims()]
-    lines = [verify.differences(claims), verify.stops(runs), verify.summary(claims)]
+    lines = [verify.differences(runs), verify.stops(runs), verify.summary(claims)]
     print("\n\n".join(filter(None, lines)))
     text = json.dumps(verify.report(runs, book, device), ensure_ascii=False, indent=1)
     replace_file(options.out, f"{text}\n".encode())

@@ -265,7 +265,7 @@ def measure(runs: list[Run], device: str = "cpu") -> bool:
             def done(count: int, run: Run = run) -> None:
                 text = f"chapter {run.number}, cell {count} of {run.count}"
                 bar.set_description_str(text, refresh=False)
-                bar.update(run.weight)
+                bar.update(min(run.weight, bar.total - bar.n))  # a sum may be rounded
 
             try:
                 _run(run, device, done)
@@ -333,21 +333,26 @@ def _environment(device: str) -> dict[str, str]:
 # What came out
 
 
-def differences(claims: list[Claim]) -> str:
-    """A table of the claims that came out differently; empty without any."""
+def differences(runs: list[Run]) -> str:
+    """A table of the claims that came out differently; empty without any.
+
+    What a chapter with an error did not come to is not in it: `stops` counts that.
+    """
     rows = [("chapter", "claim", "quantity", "book", "here", "has to be", "")]
-    for claim in claims:
-        if claim.status in (OTHER, FAILED, NEW):
+    told = {OTHER: "within", FAILED: "FAILED", MISSING: MISSING, NEW: NEW}
+    for run in runs:
+        for claim in run.claims():
+            status = claim.status
+            if status == SAME or (status == MISSING and run.error):
+                continue
             line = claim.record()
-            told = {OTHER: "within", FAILED: "FAILED", NEW: NEW}[claim.status]
+            names = [str(run.number), line["statement"], line["quantity"]]
             numbers = [line["book"] or "-", line["here"] or "-", line["bound"]]
-            names = [str(claim.chapter), line["statement"], line["quantity"]]
-            rows.append((*names, *numbers, told))
+            rows.append((*names, *numbers, told[status]))
+    if len(rows) == 1:
+        return ""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    text = [
-        "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows if len(rows) > 1
-    ]
-    return "\n".join(text)
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def summary(claims: list[Claim]) -> str:
@@ -365,7 +370,7 @@ def summary(claims: list[Claim]) -> str:
 def stops(runs: list[Run]) -> str:
     """A line for each chapter that did not come to its end."""
     lines = []
-    for run in filter(lambda run: run.error, runs):
+    for run in [run for run in runs if run.error]:
         left = sum(claim.status == MISSING for claim in run.claims())
         lines.append(f"chapter {run.number}, {run.error}; checks not measured: {left}")
     return "\n".join(lines)
