@@ -49,6 +49,8 @@ ORDER = [
     "training",
     "records",
     "figures",
+    "machine",
+    "verify",
     "viewer",
     "__main__",
 ]
