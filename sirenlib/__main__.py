@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
-    add = _command(commands, "view", view_network, "write a page to zoom into")
+    add = _command(commands, "view", view_network, "write a page to zoom or hear")
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
@@ -313,14 +313,18 @@ def _require_window(window: tuple, saved: SavedNetwork) -> None:
 
 def view_network(options: argparse.Namespace) -> None:
     """Write a page that needs nothing else, with the network in it."""
-    from .viewer import view_picture
+    from . import viewer
 
     saved = load(options.network)
     _require_free_file(options.out, PAGE_MARK)
     title = options.title or options.out.stem
-    pixels = " by ".join(map(str, saved.shape))
-    alt = f"{title}, learned from {pixels} pixels and drawn by a neural network."
-    page = view_picture(saved, alt=alt).page(title)
+    view, unit, done = {
+        1: (viewer.play_sound, "samples", "played"),
+        2: (viewer.view_picture, "pixels", "drawn"),
+    }.get(saved.model.in_features, (viewer.view_picture, "points", "drawn"))
+    size = " by ".join(map(str, saved.shape))
+    alt = f"{title}, learned from {size} {unit} and {done} by a neural network."
+    page = view(saved, alt=alt).page(title)
     # A name that is no UTF-8 stands in the title as Python spells it.
     replace_file(options.out, page.encode("utf-8", "backslashreplace"))
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
