@@ -12,6 +12,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 COLORS = ("#1a73b8", "#d9731a", "#2f9e5b", "#c458a0")
@@ -156,6 +157,19 @@ def training_curve(axes: Axes, histories: dict) -> None:
             end = history.seconds[-1], history.psnr[-1]
             axes.annotate(f" {name}", end, color=line.get_color(), va="center")
     axes.set(xlabel="seconds", ylabel="PSNR (dB)")
+
+
+def staircase(values: ArrayLike) -> np.ndarray:
+    """The path of a cobweb: up to the map, across to the diagonal, again and again.
+
+    Args:
+        values: ``(n,)``, each the map of the one before it.
+
+    Returns:
+        ``(2, 2n - 1)``: x and y of the corners, from the axis below the first value on.
+    """
+    across, up = np.repeat(values, 2)[:-1], np.repeat(values[1:], 2)
+    return np.stack([across, [0, *up]])
 
 
 def histogram_with_law(

@@ -64,7 +64,7 @@ def view_picture(
     """
     shape, value_range, window = (64, 64), (-1.0, 1.0), ((-1.0, 1.0), (-1.0, 1.0))
     if isinstance(model, SavedNetwork):
-        model, shape, value_range, window = model
+        model, shape, value_range, window, _ = model
     if pixels is not None:
         _require_signal(pixels)
         shape, value_range = pixels.shape, pixels.value_range
