@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
-    add = _command(commands, "view", view_network, "write a page to zoom or hear")
+    add = _command(commands, "view", view_network, "write a page to see or hear it")
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
@@ -318,10 +318,11 @@ def view_network(options: argparse.Namespace) -> None:
     saved = load(options.network)
     _require_free_file(options.out, PAGE_MARK)
     title = options.title or options.out.stem
-    view, unit, done = {
+    views = {  # by the number of coordinates
         1: (viewer.play_sound, "samples", "played"),
         2: (viewer.view_picture, "pixels", "drawn"),
-    }.get(saved.model.in_features, (viewer.view_picture, "points", "drawn"))
+    }
+    view, unit, done = views.get(saved.model.in_features, views[2])
     size = " by ".join(map(str, saved.shape))
     alt = f"{title}, learned from {size} {unit} and {done} by a neural network."
     page = view(saved, alt=alt).page(title)

@@ -6,9 +6,9 @@ const DOTS_APART = 6;        // pixels from which on the samples are drawn
 const SLICE = 15;            // milliseconds of work, after which the page is free
 const STEP_WORK = 2e6;       // multiplications between two looks at the clock
 const BUFFER_RATES = [8000, 96000];  // samples a second that every browser plays
-const SOUND_HOW_TO = "Click or tap the waveform to play from there, and drag it to move " +
-  "along. Two fingers, or + and −, zoom, and so does the wheel once the waveform has " +
-  "been clicked; the arrow keys move, 0 shows all, the space bar plays.";
+const SOUND_HOW_TO = "Click or tap the waveform to play from there, and drag it to " +
+  "move along. Two fingers, or + and −, zoom, and so does the wheel once the waveform " +
+  "has been clicked; the arrow keys move, 0 shows all, the space bar plays.";
 
 const SOUND_STYLE = `
 .wave { position: relative; }
@@ -391,7 +391,7 @@ class SoundPlayer {
 function listenToWave(player) {
   const { stage } = player;
   const fingers = new Map();
-  const placeOf = ({ clientX }) => {
+  const alongWave = ({ clientX }) => {
     const box = stage.getBoundingClientRect();
     return [0, (clientX - box.left) / box.width - 0.5];
   };
@@ -406,15 +406,15 @@ function listenToWave(player) {
   furnish(stage, {
     click: (event) => {
       stage.focus();
-      if (player.dragged < 0.01) player.seek(player.placeAt(placeOf(event)));
+      if (player.dragged < 0.01) player.seek(player.placeAt(alongWave(event)));
     },
     pointerdown: (event) => {
       stage.setPointerCapture(event.pointerId);
       if (!fingers.size) player.dragged = 0;
-      fingers.set(event.pointerId, placeOf(event));
+      fingers.set(event.pointerId, alongWave(event));
     },
     pointermove: (event) => {
-      const [from, to] = [fingers.get(event.pointerId), placeOf(event)];
+      const [from, to] = [fingers.get(event.pointerId), alongWave(event)];
       const others = [...fingers].filter(([id]) => id !== event.pointerId);
       if (from) player.dragged += Math.abs(to[1] - from[1]);
       if (from && others.length) pinch(others[0][1], from, to);
@@ -442,6 +442,6 @@ function listenToWave(player) {
   stage.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !stage.matches(":focus")) return;
     event.preventDefault();
-    player.zoom(placeOf(event), Math.exp(-0.0015 * event.deltaY));
+    player.zoom(alongWave(event), Math.exp(-0.0015 * event.deltaY));
   }, { passive: false });
 }
