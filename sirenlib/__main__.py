@@ -1,7 +1,8 @@
 """``python -m sirenlib fit FILE``: a picture or a sound of your own becomes a network.
 
 ``python -m sirenlib render NETWORK`` draws a picture again, at any size, and ``python
--m sirenlib view NETWORK`` writes a page to zoom into it, or to hear it.
+-m sirenlib view NETWORK`` writes a page to zoom into it, to turn a shape, or to hear a
+sound.
 """
 
 import argparse
@@ -117,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
-    add = _command(commands, "view", view_network, "write a page to see or hear it")
+    add = _command(commands, "view", view_network, "write a page with it")
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
@@ -313,19 +314,10 @@ def _require_window(window: tuple, saved: SavedNetwork) -> None:
 
 def view_network(options: argparse.Namespace) -> None:
     """Write a page that needs nothing else, with the network in it."""
-    from . import viewer
-
     saved = load(options.network)
     _require_free_file(options.out, PAGE_MARK)
     title = options.title or options.out.stem
-    views = {  # by the number of coordinates
-        1: (viewer.play_sound, "samples", "played"),
-        2: (viewer.view_picture, "pixels", "drawn"),
-    }
-    view, unit, done = views.get(saved.model.in_features, views[2])
-    size = " by ".join(map(str, saved.shape))
-    alt = f"{title}, learned from {size} {unit} and {done} by a neural network."
-    page = view(saved, alt=alt).page(title)
+    page = _page(saved, title)
     # A name that is no UTF-8 stands in the title as Python spells it.
     replace_file(options.out, page.encode("utf-8", "backslashreplace"))
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
@@ -342,6 +334,21 @@ def _require_free_file(path: Path, mark: bytes) -> None:
                     f"--out {path} is there already, and this command did not write "
                     "it: choose another name"
                 )
+
+
+def _page(saved: SavedNetwork, title: str) -> str:
+    """A page with what a network of so many coordinates is."""
+    from .viewer import play_sound, view_picture, view_shape
+
+    views = {
+        1: (play_sound, "samples and played"),
+        2: (view_picture, "pixels and drawn"),
+        3: (view_shape, "points and drawn"),
+    }
+    view, made = views.get(saved.model.in_features, views[2])
+    count = " by ".join(map(str, saved.shape))
+    alt = f"{title}, learned from {count} {made} by a neural network."
+    return view(saved, alt=alt).page(title)
 
 
 def _save_png(pixels: np.ndarray, path: Path) -> None:

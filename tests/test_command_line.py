@@ -887,6 +887,18 @@ def test_view_of_a_sound_plays_it(tmp_path, capsys):
     assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
 
 
+def test_view_of_a_shape_turns_it(tmp_path, capsys):
+    grid = grid_between([(-1, 1, 3), (-1, 1, 4), (-1, 1, 5)])
+    path = tmp_path / "egg.html"
+    signal = Signal(grid, grid[:, :1].clone(), (3, 4, 5))
+    save(Siren(3, 8, 1, 1), tmp_path / "n.pt", signal)
+    assert main(["view", str(tmp_path / "n.pt"), "--out", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert 'alt="egg, learned from 3 by 4 by 5 points' in page
+    assert "viewShape(root, " in page
+    assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
+
+
 def test_view_of_a_hostile_name_is_text(small, tmp_path, capsys):
     path = tmp_path / "<img onerror=alert(1)>.html"
     network = str(small)

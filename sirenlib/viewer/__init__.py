@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .scrub_training import scrub_training
     from .train_here import train_here
     from .view_picture import view_picture
+    from .view_shape import view_shape
 
 __all__ = [
     "explore",
@@ -28,6 +29,7 @@ __all__ = [
     "scrub_training",
     "train_here",
     "view_picture",
+    "view_shape",
 ]
 
 

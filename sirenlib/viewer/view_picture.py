@@ -183,12 +183,18 @@ def form_and_arrays(model: Siren | Quilt) -> tuple[dict, list[np.ndarray]]:
     }, arrays
 
 
+def in_32_bits(model: Siren | Quilt) -> Siren | Quilt:
+    """The network as a page draws it: itself, or a copy where its weights differ."""
+    if any(weight.dtype != torch.float32 for weight in model.parameters()):
+        return copy.deepcopy(model).float()
+    return model
+
+
 def _picture(
     model: Siren | Quilt, shape: tuple[int, int], value_range: tuple, window: Window
 ) -> bytes:
     """The value of the network, as a PNG file."""
-    if any(weight.dtype != torch.float32 for weight in model.parameters()):
-        model = copy.deepcopy(model).float()
+    model = in_32_bits(model)
     sides = [max(1 / LONGEST, side / max(shape)) for side in shape]
     drawn = render(model, *(max(2, round(SIDE * side)) for side in sides), window)
     return png(rgb(to_pixels(drawn.numpy(), value_range)))
