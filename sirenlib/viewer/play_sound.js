@@ -1,4 +1,4 @@
-/* needs: frame network line */
+/* needs: frame network line stage */
 /* A sound that the page computes from its network: heard, and seen between samples. */
 
 const CLOSEST_SAMPLES = 4;   // across the waveform
@@ -119,7 +119,7 @@ class SoundPlayer {
     root.append(element("style", {}, SOUND_STYLE), this.controls(), this.waveform(),
       element("p", { class: "note" }, this.legend()),
       element("p", { class: "note" }, SOUND_HOW_TO));
-    listenToWave(this);
+    this.listen();
     new ResizeObserver(() => this.resize()).observe(this.stage);
     this.show();
     whenVisible(this.stage, () => this.sound.compute((done) => this.computed(done)));
@@ -147,9 +147,9 @@ class SoundPlayer {
 
   waveform() {
     this.canvas = element("canvas");
-    this.stage = element("div", { class: "stage", tabindex: 0, role: "application",
-      "aria-busy": true, "aria-label": `${this.spec.alt} Its waveform. The space bar ` +
-        "plays, arrow keys move, plus and minus zoom, 0 shows all." }, this.canvas);
+    this.stage = stageFor(`${this.spec.alt} Its waveform. The space bar plays, arrow ` +
+      "keys move, plus and minus zoom, 0 shows all.");
+    this.stage.append(this.canvas);
     this.playhead = element("div", { class: "playhead" });
     this.times = [0, 1, 2].map(() => element("span", { class: "number" }));
     this.readout = element("output");
@@ -239,6 +239,47 @@ class SoundPlayer {
 
   // What is seen
 
+  /* A place is [down, right], each from -1/2 to 1/2. */
+  listen() {
+    const drag = ([, from], [, to]) => {
+      this.dragged += Math.abs(to - from);
+      this.moveBy(from - to);
+    };
+    const zoom = (place, factor) => {
+      this.dragged = 1;
+      this.zoom(place, factor);
+    };
+    const point = (place) => this.say(place);
+    const key = (name) => {
+      const act = {
+        ArrowLeft: () => this.moveBy(-0.1),
+        ArrowRight: () => this.moveBy(0.1),
+        "+": () => this.zoom([0, 0], 1.5),
+        "=": () => this.zoom([0, 0], 1.5),
+        "-": () => this.zoom([0, 0], 1 / 1.5),
+        0: () => this.look(this.whole),
+        " ": () => this.toggle(),
+      }[name];
+      act?.();
+      return Boolean(act);
+    };
+    listenTo(this.stage, { drag, zoom, point, key });
+    furnish(this.stage, {
+      pointerdown: ({ isPrimary }) => { if (isPrimary) this.dragged = 0; },
+      click: ({ clientX }) => {
+        const box = this.stage.getBoundingClientRect();
+        const place = [0, (clientX - box.left) / box.width - 0.5];
+        if (this.dragged < 0.01) this.seek(this.placeAt(place));
+      },
+    }, []);
+  }
+
+  /* By a share of what is seen. */
+  moveBy(share) {
+    const { start, span } = this.view;
+    this.look({ start: start + share * span, span });
+  }
+
   /* Show another part: its start and its span, in samples. */
   look({ start, span }) {
     const { samples } = this.spec;
@@ -247,7 +288,6 @@ class SoundPlayer {
     this.show();
   }
 
-  /* A place goes from -1/2 to 1/2, down and to the right. */
   placeAt([, x]) {
     return this.view.start + (x + 0.5) * this.view.span;
   }
@@ -281,12 +321,8 @@ class SoundPlayer {
   }
 
   resize() {
-    const { clientWidth, clientHeight } = this.stage;
-    if (!clientWidth) return;
-    const sharp = Math.min(2, devicePixelRatio);
-    Object.assign(this.canvas, { width: Math.round(clientWidth * sharp),
-      height: Math.round(clientHeight * sharp) });
-    this.drawSoon();
+    const { canvas, stage } = this;
+    if (fitToStage({ canvas, most: Infinity }, stage)) this.drawSoon();
   }
 
   drawSoon() {
@@ -384,64 +420,4 @@ class SoundPlayer {
       page.fill();
     }
   }
-}
-
-/* Mouse, fingers and keys on the waveform. A finger that moves up or down scrolls the
-   page. */
-function listenToWave(player) {
-  const { stage } = player;
-  const fingers = new Map();
-  const alongWave = ({ clientX }) => {
-    const box = stage.getBoundingClientRect();
-    return [0, (clientX - box.left) / box.width - 0.5];
-  };
-  const move = (from, to) => player.look({ span: player.view.span,
-    start: player.view.start - (to[1] - from[1]) * player.view.span });
-  const pinch = (still, from, to) => {
-    const apart = (place) => Math.abs(place[1] - still[1]);
-    const factor = Math.max(0.01, apart(to)) / Math.max(0.01, apart(from));
-    player.zoom([0, (to[1] + still[1]) / 2], factor);
-  };
-  const lift = (event) => fingers.delete(event.pointerId);
-  furnish(stage, {
-    click: (event) => {
-      stage.focus();
-      if (player.dragged < 0.01) player.seek(player.placeAt(alongWave(event)));
-    },
-    pointerdown: (event) => {
-      stage.setPointerCapture(event.pointerId);
-      if (!fingers.size) player.dragged = 0;
-      fingers.set(event.pointerId, alongWave(event));
-    },
-    pointermove: (event) => {
-      const [from, to] = [fingers.get(event.pointerId), alongWave(event)];
-      const others = [...fingers].filter(([id]) => id !== event.pointerId);
-      if (from) player.dragged += Math.abs(to[1] - from[1]);
-      if (from && others.length) pinch(others[0][1], from, to);
-      else if (from) move(from, to);
-      if (from) fingers.set(event.pointerId, to);
-      player.say(to);
-    },
-    pointerup: lift,
-    pointercancel: lift,
-    keydown: (event) => {
-      const act = {
-        ArrowLeft: () => move([0, 0], [0, 0.1]),
-        ArrowRight: () => move([0, 0], [0, -0.1]),
-        "+": () => player.zoom([0, 0], 1.5),
-        "=": () => player.zoom([0, 0], 1.5),
-        "-": () => player.zoom([0, 0], 1 / 1.5),
-        0: () => player.look(player.whole),
-        " ": () => player.toggle(),
-      }[event.key];
-      if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      act();
-    },
-  }, []);
-  stage.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !stage.matches(":focus")) return;
-    event.preventDefault();
-    player.zoom(alongWave(event), Math.exp(-0.0015 * event.deltaY));
-  }, { passive: false });
 }

@@ -1,5 +1,5 @@
-/* needs: frame shader */
-/* What is turned or moved with a mouse, with fingers and with keys, and who draws it. */
+/* needs: frame */
+/* What is turned or moved with a mouse, with fingers and with keys. */
 
 /* A drawing that has the focus once it is clicked. */
 function stageFor(label) {
@@ -15,22 +15,6 @@ function switchFor(name, part) {
     press.setAttribute("aria-pressed", !part.hidden);
   }, { "aria-pressed": false });
   return press;
-}
-
-/* Give `use` a renderer: with a graphics processor shader(lost), otherwise, or where
-   that fails, plain(). `asked` is "auto", "webgl" or "cpu". */
-function withRenderer(asked, shader, plain, use) {
-  const plainly = () => use(plain());
-  if (asked === "cpu" || (asked === "auto" && !hasFastShaders())) {
-    plainly();
-    return;
-  }
-  try {
-    use(shader(plainly));
-  } catch (error) {
-    if (asked === "webgl") throw error;
-    plainly();
-  }
 }
 
 /* Give a canvas a pixel for each of the screen's, or as many as its renderer can draw,
@@ -52,7 +36,7 @@ function fitToStage({ canvas, most }, { clientWidth, clientHeight }) {
    key(name), which says whether it knows that key. */
 function listenTo(stage, { drag, zoom, point, key }) {
   const fingers = new Map();
-  const placeOf = (event) => {
+  const pointerAt = (event) => {
     const box = stage.getBoundingClientRect();
     return [(event.clientY - box.top) / box.height - 0.5,
       (event.clientX - box.left) / box.width - 0.5];
@@ -67,10 +51,10 @@ function listenTo(stage, { drag, zoom, point, key }) {
     click: () => stage.focus(),
     pointerdown: (event) => {
       stage.setPointerCapture(event.pointerId);
-      fingers.set(event.pointerId, placeOf(event));
+      fingers.set(event.pointerId, pointerAt(event));
     },
     pointermove: (event) => {
-      const [from, to] = [fingers.get(event.pointerId), placeOf(event)];
+      const [from, to] = [fingers.get(event.pointerId), pointerAt(event)];
       const others = [...fingers].filter(([id]) => id !== event.pointerId);
       if (from && others.length) pinch(others[0][1], from, to);
       else if (from) drag(from, to);
@@ -87,6 +71,6 @@ function listenTo(stage, { drag, zoom, point, key }) {
   stage.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !stage.matches(":focus")) return;
     event.preventDefault();
-    zoom(placeOf(event), Math.exp(-0.0015 * event.deltaY));
+    zoom(pointerAt(event), Math.exp(-0.0015 * event.deltaY));
   }, { passive: false });
 }
