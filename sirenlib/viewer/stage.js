@@ -36,7 +36,7 @@ function fitToStage({ canvas, most }, { clientWidth, clientHeight }) {
    key(name), which says whether it knows that key. */
 function listenTo(stage, { drag, zoom, point, key }) {
   const fingers = new Map();
-  const pointerAt = (event) => {
+  const placeAt = (event) => {
     const box = stage.getBoundingClientRect();
     return [(event.clientY - box.top) / box.height - 0.5,
       (event.clientX - box.left) / box.width - 0.5];
@@ -51,10 +51,10 @@ function listenTo(stage, { drag, zoom, point, key }) {
     click: () => stage.focus(),
     pointerdown: (event) => {
       stage.setPointerCapture(event.pointerId);
-      fingers.set(event.pointerId, pointerAt(event));
+      fingers.set(event.pointerId, placeAt(event));
     },
     pointermove: (event) => {
-      const [from, to] = [fingers.get(event.pointerId), pointerAt(event)];
+      const [from, to] = [fingers.get(event.pointerId), placeAt(event)];
       const others = [...fingers].filter(([id]) => id !== event.pointerId);
       if (from && others.length) pinch(others[0][1], from, to);
       else if (from) drag(from, to);
@@ -71,6 +71,6 @@ function listenTo(stage, { drag, zoom, point, key }) {
   stage.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !stage.matches(":focus")) return;
     event.preventDefault();
-    zoom(pointerAt(event), Math.exp(-0.0015 * event.deltaY));
+    zoom(placeAt(event), Math.exp(-0.0015 * event.deltaY));
   }, { passive: false });
 }
