@@ -141,6 +141,9 @@ def test_16_bits_of_hidden_layers_are_enough_and_of_others_are_not():
     travels = ratio(as_in_the_page(model))
     assert travels > 85
     assert travels > ratio(halved([1, 2])) + 10
+    with torch.no_grad():
+        in_32_bits = model(coords.float()).double()
+        assert travels > sirenlib.snr(in_32_bits, in_64_bits(coords)) + 3
     assert ratio(halved([0])) < 30
 
 

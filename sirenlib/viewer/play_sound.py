@@ -35,10 +35,11 @@ def play_sound(
 
     The page has the weights and no samples. It computes them, in 64 bits and in short
     pieces of work, and plays them when the reader asks. Zoomed in, the waveform shows
-    the network between the samples, as a curve. The matrices of the hidden layers
-    travel in 16 bits, as multiples of a unit for each matrix, which takes half of the
-    room; all other weights travel in 32, since the first omega_0 multiplies what they
-    lose.
+    the network between the samples, as a curve.
+
+    The matrices of the hidden layers travel in 16 bits. That takes half of the room,
+    and loses less than PyTorch loses when it computes in 32 bits. All other weights
+    travel in 32: the first omega_0 multiplies whatever is lost before it.
 
     Args:
         model: one coordinate and one output, up to 8 million weights; or what `load`
