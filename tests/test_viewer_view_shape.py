@@ -627,6 +627,8 @@ def test_networks_that_are_no_shape(model, message):
         ({"window": ((-1, 1), (-1, math.inf), (-1, 1))}, "finite and not the same"),
         ({"bound": 0.0}, "bound"),
         ({"size": 1}, "size"),
+        ({"turn": math.nan}, "must be angles in radians"),
+        ({"tilt": 1.6}, "tilt from -pi/2 to pi/2"),
         ({"alt": " "}, "alt is empty"),
     ],
 )

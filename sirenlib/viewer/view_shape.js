@@ -70,7 +70,7 @@ class ShapeViewer {
         input.disabled = index === 0;
         place.set(input.value);
       });
-    return element("div", {}, axis, place);
+    return element("div", { class: "row" }, axis, place);
   }
 
   start() {

@@ -34,6 +34,8 @@ def view_shape(
     size: int = 320,
     window: Window | None = None,
     bound: float | None = None,
+    turn: float = TURN,
+    tilt: float = TILT,
     _renderer: str = "auto",
 ) -> LiveOutput:
     """A signed distance function in the page: to turn, to zoom into and to cut.
@@ -61,6 +63,8 @@ def view_shape(
             rays look. By default that of a saved network, otherwise from -1 to 1. What
             reaches beyond the box is cut off, and shows its values there.
         bound: L, the longest gradient in the box; None measures it.
+        turn, tilt: from where one looks at first, in radians: around the third axis
+            and above the other two.
 
     Raises:
         ValueError: the network is of another kind or not finite, or an argument is
@@ -73,6 +77,11 @@ def view_shape(
         model, _, _, frame, _ = model
     _require_shape(model)
     whole_number("size", size, 2)
+    if not (math.isfinite(turn) and abs(tilt) <= math.pi / 2):
+        raise ValueError(
+            f"turn={turn!r} and tilt={tilt!r} must be angles in radians, tilt from "
+            "-pi/2 to pi/2"
+        )
     network, model = packed(model), in_32_bits(model)
     scene = scene_of(model, frame if window is None else window, bound)
     spec = scene._asdict() | {
@@ -80,10 +89,10 @@ def view_shape(
         "colors": color_tables(),
         "color": COLOR,
         "steps": STEPS,
-        "camera": {"away": AWAY, "wide": WIDE, "turn": TURN, "tilt": TILT},
+        "camera": {"away": AWAY, "wide": WIDE, "turn": turn, "tilt": tilt},
         "renderer": _renderer,  # tests ask for "webgl" or "cpu"
     }
-    picture = png(to_pixels(shaded(model, scene, size), (0, 1)), colors=64)
+    picture = png(to_pixels(shaded(model, scene, size, turn, tilt), (0, 1)), colors=64)
     return LiveOutput("view_shape", spec, picture, alt)
 
 
