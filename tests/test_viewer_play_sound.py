@@ -407,6 +407,17 @@ def test_keys_move_and_zoom(page):
     assert last - first == pytest.approx(4 / RATE, abs=1e-6)
 
 
+def test_keys_and_buttons_zoom_where_the_waveform_was_clicked(page):
+    opened(page, samples=60 * RATE)
+    box = page.get_by_role("application").bounding_box()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 20)
+    for act in (lambda: page.keyboard.press("+"), lambda: press(page, "zoom in")):
+        act()
+        first, _, last = times(page)
+        assert 0.75 * first + 0.25 * last == pytest.approx(15, abs=0.1)
+    assert last - first == pytest.approx(60 / 1.5 / 2, abs=0.02)
+
+
 def test_dragging_moves_and_does_not_set_the_place(page):
     opened(page, samples=60 * RATE)
     closer(page, 2)

@@ -132,7 +132,6 @@ class SoundPlayer {
     this.slider = slider("play from", { min: 0, max: 200, step: 1, value: 0 },
       (step) => this.seek((step / 200) * this.spec.samples),
       (step) => `${((step / 200) * seconds).toFixed(2)} s`);
-    const zoomBy = (factor) => this.zoom([0, 0], factor);
     const sounds = choice("What is heard", ["network", "recording"], (index) => {
       this.heard = index;
       if (this.tape.source) this.play(this.tape.place);
@@ -140,8 +139,8 @@ class SoundPlayer {
     return element("div", { class: "row" }, this.button, this.slider,
       ...(this.recording ? [sounds] : []),
       element("span", { class: "choice" },
-        button("+", () => zoomBy(2), { "aria-label": "zoom in" }),
-        button("−", () => zoomBy(1 / 2), { "aria-label": "zoom out" }),
+        button("+", () => this.zoomBy(2), { "aria-label": "zoom in" }),
+        button("−", () => this.zoomBy(1 / 2), { "aria-label": "zoom out" }),
         button("whole sound", () => this.look(this.whole))));
   }
 
@@ -254,9 +253,9 @@ class SoundPlayer {
       const act = {
         ArrowLeft: () => this.moveBy(-0.1),
         ArrowRight: () => this.moveBy(0.1),
-        "+": () => this.zoom([0, 0], 1.5),
-        "=": () => this.zoom([0, 0], 1.5),
-        "-": () => this.zoom([0, 0], 1 / 1.5),
+        "+": () => this.zoomBy(1.5),
+        "=": () => this.zoomBy(1.5),
+        "-": () => this.zoomBy(1 / 1.5),
         0: () => this.look(this.whole),
         " ": () => this.toggle(),
       }[name];
@@ -296,6 +295,13 @@ class SoundPlayer {
     const { samples } = this.spec;
     const span = between(this.view.span / factor, CLOSEST_SAMPLES, samples);
     this.look({ span, start: this.placeAt(place) - (place[1] + 0.5) * span });
+  }
+
+  /* Around the line, if it is seen and has been set, or around the middle. */
+  zoomBy(factor) {
+    const share = (this.tape.place - this.view.start) / this.view.span;
+    const at = this.tape.place && between(share) === share ? share : 0.5;
+    this.zoom([0, at - 0.5], factor);
   }
 
   show() {
