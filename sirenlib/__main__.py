@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
-    add = _command(commands, "view", view_network, "write a page to zoom or turn")
+    add = _command(commands, "view", view_network, "write a page with it")
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
@@ -364,12 +364,16 @@ def _require_free_file(path: Path, mark: bytes) -> None:
 
 def _page(saved: SavedNetwork, title: str) -> str:
     """A page with what a network of so many coordinates is."""
-    from .viewer import view_picture, view_shape
+    from .viewer import play_sound, view_picture, view_shape
 
-    views = {2: (view_picture, "pixels"), 3: (view_shape, "points")}
-    view, samples = views.get(saved.model.in_features, views[2])
+    views = {
+        1: (play_sound, "samples and played"),
+        2: (view_picture, "pixels and drawn"),
+        3: (view_shape, "points and drawn"),
+    }
+    view, made = views.get(saved.model.in_features, views[2])
     count = " by ".join(map(str, saved.shape))
-    alt = f"{title}, learned from {count} {samples} and drawn by a neural network."
+    alt = f"{title}, learned from {count} {made} by a neural network."
     return view(saved, alt=alt).page(title)
 
 

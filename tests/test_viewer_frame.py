@@ -58,6 +58,13 @@ def quilts() -> dict:
     return dict.fromkeys([(2, 0.125, 1), (4, 0.125, 1)], model)
 
 
+def sound(alt):
+    generator = torch.Generator().manual_seed(0)
+    model = sirenlib.Quilt((3,), 8, 1, 1, generator=generator)
+    target = sirenlib.array_signal(np.sin(np.arange(900)))
+    return viewer.play_sound(model, alt=alt, rate=8000, target=target)
+
+
 SMALL = sirenlib.cameraman(16)
 BLACK = png(np.zeros((1, 1), np.uint8))
 SCRIPTS = {
@@ -70,6 +77,7 @@ NAME = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILIN
 IN_ORDER = ["timesTransposed", "readNetwork", "meanOf", "viewPicture", "trainHere"]
 VIEWERS = {
     "picture": lambda alt: viewer.view_picture(network(), SMALL, alt=alt),
+    "sound": sound,
     "shape": lambda alt: viewer.view_shape(ball(), alt=alt, size=96),
     "scrubber": lambda alt: viewer.scrub_training(
         network(), states(network()), SMALL, alt=alt

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .explore_folding import explore_folding
     from .explore_omega_0 import explore_omega_0
     from .explore_quilt import explore_quilt
+    from .play_sound import play_sound
     from .scrub_training import scrub_training
     from .train_here import train_here
     from .view_picture import view_picture
@@ -24,6 +25,7 @@ __all__ = [
     "explore_folding",
     "explore_omega_0",
     "explore_quilt",
+    "play_sound",
     "scrub_training",
     "train_here",
     "view_picture",

@@ -7,8 +7,9 @@
    for a linear one; weights, in base64, tile after tile each layer's matrix and then its
    bias. omega_0 is multiplied into both, and the way from the page's coordinates to
    those of the tile into the first layer's: so every tile is asked at the same ones. */
-function readNetwork({ tiles: counts = [1, 1], overlap = 0, window, ...form }) {
+function readNetwork({ tiles: given, overlap = 0, window, ...form }) {
   const { widths, omegas, weights } = form;
+  const counts = given ?? new Array(widths[0]).fill(1);
   const numbers = typeof weights === "string" ? floats(weights) : weights;
   const axes = counts.map((count, i) => {
     const [first, last] = window?.[i] ?? [-1, 1];
@@ -30,8 +31,9 @@ function readNetwork({ tiles: counts = [1, 1], overlap = 0, window, ...form }) {
     axes.forEach((axis, i) => moveInto(layers[0], i, axis, place[i]));
     return layers;
   };
-  const tiles = Array.from({ length: counts[0] * counts[1] }, (_, tile) =>
-    readTile([Math.floor(tile / counts[1]), tile % counts[1]]));
+  const behind = (i) => counts.slice(i).reduce((product, count) => product * count, 1);
+  const tiles = Array.from({ length: behind(0) }, (_, tile) =>
+    readTile(counts.map((count, i) => Math.floor(tile / behind(i + 1)) % count)));
   return { axes, tiles, outputs: widths[widths.length - 1] };
 }
 

@@ -1,5 +1,5 @@
-/* needs: frame shader */
-/* What is turned or moved with a mouse, with fingers and with keys, and who draws it. */
+/* needs: frame */
+/* What is turned or moved with a mouse, with fingers and with keys. */
 
 /* A drawing that has the focus once it is clicked. */
 function stageFor(label) {
@@ -15,22 +15,6 @@ function switchFor(name, part) {
     press.setAttribute("aria-pressed", !part.hidden);
   }, { "aria-pressed": false });
   return press;
-}
-
-/* Give `use` a renderer: with a graphics processor shader(lost), otherwise, or where
-   that fails, plain(). `asked` is "auto", "webgl" or "cpu". */
-function withRenderer(asked, shader, plain, use) {
-  const plainly = () => use(plain());
-  if (asked === "cpu" || (asked === "auto" && !hasFastShaders())) {
-    plainly();
-    return;
-  }
-  try {
-    use(shader(plainly));
-  } catch (error) {
-    if (asked === "webgl") throw error;
-    plainly();
-  }
 }
 
 /* Give a canvas a pixel for each of the screen's, or as many as its renderer can draw,

@@ -1,4 +1,4 @@
-/* needs: frame network colors stage gpu cpu */
+/* needs: frame network colors stage renderer gpu cpu */
 /* The neural picture: a network in a frame that the reader zooms into. */
 
 const MODES = ["value", "gradient", "laplacian", "bands"];

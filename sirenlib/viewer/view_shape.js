@@ -1,4 +1,4 @@
-/* needs: frame network rays stage gpu_shape cpu_shape */
+/* needs: frame network rays stage renderer gpu_shape cpu_shape */
 /* The neural shape: a signed distance function that the reader turns, zooms and cuts. */
 
 const NEAREST = 20, SMALLEST = 0.5;  // zoom
