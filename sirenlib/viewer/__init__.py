@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .scrub_training import scrub_training
     from .train_here import train_here
     from .view_picture import view_picture
+    from .which_siren import which_siren
 
 __all__ = [
     "explore",
@@ -26,6 +27,7 @@ __all__ = [
     "scrub_training",
     "train_here",
     "view_picture",
+    "which_siren",
 ]
 
 
