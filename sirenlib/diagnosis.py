@@ -23,13 +23,14 @@ from .theory import network_law
 
 LIMITS = {
     "ks": 2.3,  # of a Kolmogorov-Smirnov distance, times the root of the sample size
-    "tail": 1e-4,  # chance of a largest magnitude as small as it is
+    "tail": 1e-5,  # chance of a largest magnitude as small as it is
     "deviations": 4.5,  # of the logarithm of a normal array's deviation
-    "tie": 1.1,  # of two logarithms of likelihoods, that are both named then
+    "tie": 3.0,  # of two logarithms of likelihoods, that are both named then
     "brief": 0.05,  # that a short training adds to a half-width
     "few": 8,  # numbers, of which no law can be told
     "points": 32,  # where the network is asked
 }
+TITLES = ("phases", "sines", "gradients")
 TRAINED = (
     "The start can no longer be told. What is measured below is the network as it is; "
     "predicted is the official start."
@@ -60,14 +61,14 @@ class ArrayLaw:
     deviation: float
     distance: float
 
-    def __str__(self) -> str:
+    @property
+    def short(self) -> str:
+        """The law in a few letters: ±0.5, σ 0.1, ? 0.3, zero, or none."""
         if self.kind == "zero":
             return "zero" if self.count else "none"
         if self.kind == "normal":
-            return f"normal, deviation {self.deviation:.4g}"
-        if self.kind == "neither":
-            return f"no law, up to {self.largest:.4g}"
-        return f"up to ±{self.largest:.4g}"
+            return f"σ {self.deviation:.4g}"
+        return f"{'? ' if self.kind == 'neither' else '±'}{self.largest:.4g}"
 
 
 @dataclass(frozen=True)
@@ -144,24 +145,20 @@ class Diagnosis:
             told = f"{assumed:.4g}, assumed: the numbers do not tell"
             lines.append(f"{role} omega_0: {told if found is None else f'{found:.4g}'}")
         lines += [*self.evidence, self.advice, ""]
-        lines.append("standard deviations, predicted / measured")
-        lines.append("layer        weights         biases          phases          sines")
+        lines.append("± up to, σ deviation of a normal law, ? no law; then standard")
+        lines.append("deviations, predicted / measured")
+        lines.append(_row("layer", "", "weights", "biases", *TITLES))
         for i, layer in enumerate(self.layers, start=1):
             sizes = f"{layer.in_features} to {layer.out_features}"
-            lines.append(
-                f"{i:<2} {sizes:13} {_short(layer.weights):15} "
-                f"{_short(layer.biases):15} {_pair(layer.phases):15} "
-                f"{_pair(layer.sines):15} {_pair(layer.gradients)}"
-            )
-        lines[-len(self.layers) - 1] = (
-            f"{'layer':16} {'weights':15} {'biases':15} {'phases':15} {'sines':15} "
-            "gradients"
-        )
-        return "\n".join(line.rstrip() for line in lines)
+            laws = (layer.weights.short, layer.biases.short)
+            pairs = map(_pair, (layer.phases, layer.sines, layer.gradients))
+            lines.append(_row(str(i), sizes, *laws, *pairs))
+        return "\n".join(lines)
 
 
-def _short(law: ArrayLaw) -> str:
-    return str(law).replace("up to ", "").replace("deviation ", "")
+def _row(*cells: str) -> str:
+    widths = (6, 13, 11, 11, 16, 14, 15)
+    return "".join(map(str.ljust, cells, widths)).rstrip()
 
 
 def _pair(numbers: tuple[float, float] | None) -> str:
@@ -328,7 +325,7 @@ def _likelihood(start: Start, arrays: list, scales: dict[str, float]) -> float:
 
 def _verdict(maps: list[LinearMap], laws: list) -> dict:
     tried = []
-    for start in _forms(STARTS, len(maps)):
+    for start in STARTS:
         arrays = _arrays(start, maps, laws)
         scales = _scales(arrays)
         tried.append((start, arrays, scales, _misses(arrays, scales, brief=False)))
@@ -339,9 +336,9 @@ def _verdict(maps: list[LinearMap], laws: list) -> dict:
     ]
     if possible:
         return _named(possible)
-    kinds = [law.kind for both in laws for law in both]
+    blurred = _blurred(laws)
     brief = [each for each in tried if not _misses(each[1], each[2], brief=True)]
-    trained = "neither" in kinds or brief
+    trained = blurred or brief
     start, _, _, misses = min(tried, key=_far)
     return {
         "scheme": "trained" if trained else "unknown",
@@ -351,7 +348,7 @@ def _verdict(maps: list[LinearMap], laws: list) -> dict:
         "omegas": (None, None),
         "defaults": (30.0, _guess(maps, laws)),
         "scales": {},
-        "evidence": _evidence(laws, "neither" in kinds, start, misses),
+        "evidence": _evidence(blurred, start, misses),
         "advice": TRAINED if trained else UNKNOWN,
     }
 
@@ -360,16 +357,6 @@ def _far(each: tuple) -> tuple[int, int]:
     """How many arrays a start would not have drawn so; a short training aside first."""
     _, arrays, scales, misses = each
     return len(_misses(arrays, scales, brief=True)), len(misses)
-
-
-def _forms(starts: tuple[Start, ...], depth: int) -> list[Start]:
-    """Each start, and as it is where the outermost layer is one more sine."""
-    forms = []
-    for start in starts:
-        forms.append(start)
-        if start.last != start.hidden:
-            forms.append(start._replace(last=start.hidden, prior=start.prior / 10))
-    return forms
 
 
 def _named(possible: list) -> dict:
@@ -397,17 +384,27 @@ def _named(possible: list) -> dict:
     }
 
 
-def _evidence(laws: list, blurred: bool, start: Start, misses: list) -> tuple[str, ...]:
+def _blurred(laws: list) -> list[tuple[float, int, str]]:
+    """The arrays that no code draws: how far each is from uniform, layer and part.
+
+    Training adds many small steps to a uniform law, and their sum is soon about normal:
+    normal weights beside uniform ones are no start.
+    """
+    inner = {weights.kind for weights, _ in laws[:-1]}
+    late = {"normal"} if {"normal", "uniform"} <= inner else set()
+    return [
+        (law.distance, i + 1, part)
+        for i, both in enumerate(laws)
+        for part, law in zip(("weights", "biases"), both, strict=True)
+        if law.kind in {"neither"} | late
+    ]
+
+
+def _evidence(blurred: list, start: Start, misses: list) -> tuple[str, ...]:
     """The array that is farthest from uniform, and the start that is nearest."""
     found = []
     if blurred:
-        distances = [
-            (law.distance, i + 1, part)
-            for i, both in enumerate(laws)
-            for part, law in zip(("weights", "biases"), both, strict=True)
-            if law.kind == "neither"
-        ]
-        distance, layer, part = max(distances, key=lambda each: each[0])
+        distance, layer, part = max(blurred, key=lambda each: each[0])
         found.append(
             f"No start has such {part} as layer {layer}: they are {distance:.1f} times "
             "as far from a uniform law as a fresh draw gets."

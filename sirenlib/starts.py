@@ -38,7 +38,8 @@ class Start(NamedTuple):
     """How a network draws its first numbers, and what that means for its owner.
 
     Args:
-        names: the name, and those of other codes whose numbers have the same laws.
+        name: as in `sirenlib.diagnose`.
+        also: whose it is, and which codes draw alike.
         first, hidden, last: for each role the laws of the weights and of the biases.
         omegas: the omega_0 of the first and of the hidden layers, where the numbers do
             not tell: what the published code has by default.
@@ -72,7 +73,7 @@ def _start(name, also, first, hidden, last, omegas, advice, prior=1.0) -> Start:
     return Start(name, also, first, hidden, last, omegas, prior, advice)
 
 
-STARTS = (
+TABLE = (
     _start(
         "official",
         "the authors' code; siren-jax, muon-inrs and INR-benchmark draw alike",
@@ -207,7 +208,7 @@ STARTS = (
         (8.0, 8.0),
         "The last layer is not divided by omega_0, so the output starts far from gray. "
         "Without biases the gradient grows on its way back (chapter 6).",
-        prior=0.05,
+        prior=0.005,
     ),
     _start(
         "pytorch",
@@ -222,7 +223,7 @@ STARTS = (
     ),
     _start(
         "glorot",
-        "DeepXDE's activation \"sin\" with its Glorot uniform start",
+        'DeepXDE\'s activation "sin" with its Glorot uniform start',
         (GLOROT, ZERO),
         (GLOROT, ZERO),
         (GLOROT, ZERO),
@@ -231,4 +232,12 @@ STARTS = (
         "are few frequencies. Draw the maps anew, for instance with "
         "sirenlib.initialize_.",
     ),
+)
+
+# Phases have another last layer where it is one more sine. So has "fast", but that is
+# "zero-bias" at another omega_0 then.
+STARTS = TABLE + tuple(
+    start._replace(also=f"{start.also}, with a sine outermost", last=start.hidden)
+    for start in TABLE
+    if start.name in ("random-phase", "half-turn")
 )

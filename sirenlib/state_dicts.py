@@ -9,6 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,7 @@ def linear_maps(state: Mapping[str, Tensor]) -> list[LinearMap]:
     for order in _orders(weights):
         for transposed in (False, True):
             shapes = [_shape(state[name], transposed) for name in order]
-            chained = all(a[0] == b[1] for a, b in zip(shapes, shapes[1:]))
+            chained = all(a[0] == b[1] for a, b in pairwise(shapes))
             biases = _biases(state, order, shapes)
             if len(order) >= 2 and chained and biases is not None:
                 return [
@@ -176,9 +177,7 @@ def _orders(names: list[str]) -> Iterator[list[str]]:
 def _natural(name: str) -> list:
     """Numbers in names by their size: layer 10 comes after layer 9."""
     parts = re.split(r"(\d+)", name)
-    return [
-        (int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)
-    ]
+    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
 
 
 def _shape(weight: Tensor, transposed: bool) -> tuple[int, int]:

@@ -208,15 +208,8 @@ function startLikelihood(start, arrays, scales) {
   }, Math.log(start.prior));
 }
 
-/* Each start, and as it is where the outermost layer is one more sine. */
-function startForms(starts) {
-  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-  return starts.flatMap((start) => same(start.last, start.hidden) ? [start]
-    : [start, { ...start, last: start.hidden, prior: start.prior / 10 }]);
-}
-
 function verdictOf(maps, laws, { starts, limits, texts }) {
-  const tried = startForms(starts).map((start) => {
+  const tried = starts.map((start) => {
     const arrays = startArrays(start, maps, laws), scales = openScales(arrays);
     return { start, arrays, scales, misses: startMisses(arrays, scales, limits, false),
       brief: startMisses(arrays, scales, limits, true) };
@@ -224,14 +217,14 @@ function verdictOf(maps, laws, { starts, limits, texts }) {
   const possible = tried.filter(({ misses }) => !misses.length).map((each) =>
     ({ ...each, likelihood: startLikelihood(each.start, each.arrays, each.scales) }));
   if (possible.length) return namedStart(possible, limits);
-  const blurred = laws.some((both) => both.some(({ kind }) => kind === "neither"));
-  const trained = blurred || tried.some(({ brief }) => !brief.length);
+  const blurred = blurredArrays(laws);
+  const trained = blurred.length || tried.some(({ brief }) => !brief.length);
   const nearest = tried.reduce((best, each) =>
     (each.brief.length - best.brief.length || each.misses.length - best.misses.length) < 0
       ? each : best);
   return { scheme: trained ? "trained" : "unknown", names: [], also: "",
     start: starts[0], told: [null, null], usual: [30, guessedOmega(maps, laws)],
-    scales: {}, evidence: evidenceOf(laws, blurred, nearest),
+    scales: {}, evidence: evidenceOf(blurred, nearest),
     advice: trained ? texts.trained : texts.unknown };
 }
 
@@ -250,14 +243,20 @@ function namedStart(possible, { tie }) {
       : "Every array has the law of this start."] };
 }
 
-function evidenceOf(laws, blurred, { start, misses }) {
+/* The arrays that no code draws. Training adds many small steps to a uniform law, and
+   their sum is soon about normal: normal weights beside uniform ones are no start. */
+function blurredArrays(laws) {
+  const inner = new Set(laws.slice(0, -1).map(([{ kind }]) => kind));
+  const late = inner.has("normal") && inner.has("uniform");
+  return laws.flatMap((both, i) => both.flatMap(({ kind, distance }, k) =>
+    kind === "neither" || (late && kind === "normal")
+      ? [{ distance, layer: i + 1, part: ["weights", "biases"][k] }] : []));
+}
+
+function evidenceOf(blurred, { start, misses }) {
   const found = [];
-  if (blurred) {
-    let far = { distance: 0 };
-    laws.forEach((both, i) => both.forEach(({ kind, distance }, k) => {
-      if (kind !== "neither" || distance <= far.distance) return;
-      far = { distance, layer: i + 1, part: ["weights", "biases"][k] };
-    }));
+  if (blurred.length) {
+    const far = blurred.reduce((a, b) => b.distance > a.distance ? b : a);
     found.push(`No start has such ${far.part} as layer ${far.layer}: they are ` +
       `${far.distance.toFixed(1)} times as far from a uniform law as a fresh draw gets.`);
   }

@@ -5,7 +5,7 @@ const MOST_OF_A_FILE = 5e8;  // bytes
 const TRIED_WIDTHS = [2, 64, 64, 64, 1];
 const MOST_OMEGA_0 = 200;
 const DIAGNOSIS_STYLE = `
-h3 { font: 600 17px/1.4 system-ui, sans-serif; margin: 0.9rem 0 0.2rem; }
+h2 { font: 600 17px/1.4 system-ui, sans-serif; margin: 0.9rem 0 0.2rem; }
 p { margin: 0.3rem 0; max-width: 44rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; margin: 0.6rem 0; max-width: 100%; }
 th, td { white-space: nowrap; vertical-align: bottom; }
@@ -96,7 +96,7 @@ class Diagnosing {
       : `The ${role} omega_0 was ${fourDigits(found.told[i])}, as the numbers tell.`);
     const paragraphs = [...found.evidence, ...told, found.advice];
     this.report.replaceChildren(
-      element("h3", {}, `This is ${verdictWords(found)}`),
+      element("h2", {}, `This is ${verdictWords(found)}`),
       ...paragraphs.map((text) => element("p", {}, text)),
       element("div", { class: "row" }, ...this.omegas),
       lawsTable(found.layers), deviationsTable(found.layers));
@@ -111,7 +111,7 @@ function verdictWords({ scheme, also }) {
 }
 
 function lawsTable(layers) {
-  return diagnosisTable("How the numbers are distributed",
+  return diagnosisTable("± up to, σ deviation of a normal law, ? no law",
     ["layer", "maps", "weights", "biases"], layers.map((layer, i) => [i + 1,
       `${layer.inputs} to ${layer.outputs}`, lawWords(layer.weights),
       lawWords(layer.biases)]));
@@ -138,8 +138,8 @@ function diagnosisTable(caption, heads, rows) {
 
 function lawWords({ kind, count, largest, deviation }) {
   if (kind === "zero") return count ? "zero" : "none";
-  if (kind === "normal") return `normal, ${fourDigits(deviation)}`;
-  return (kind === "neither" ? "no law, " : "±") + fourDigits(largest);
+  if (kind === "normal") return `σ ${fourDigits(deviation)}`;
+  return (kind === "neither" ? "? " : "±") + fourDigits(largest);
 }
 
 /* A network as a start draws it, with its usual omega_0. */
