@@ -63,7 +63,7 @@ class ArrayLaw:
 
     @property
     def short(self) -> str:
-        """The law in a few letters: ±0.5, σ 0.1, ? 0.3, zero, or none."""
+        """In a few letters, as ±0.5, or σ 0.1 for a normal law, or ? 0.3 for none."""
         if self.kind == "zero":
             return "zero" if self.count else "none"
         if self.kind == "normal":

@@ -4,7 +4,7 @@ A state dict has no omega_0 in it. So a law here is that of the stored numbers, 
 scale that nobody has written down, 1/omega_0, is left open: the numbers must tell it.
 The table is data, so that the page that diagnoses files reads the same one.
 
-To add a start, write its row in `STARTS`. One of `sirenlib.initialization.SCHEMES` has
+To add a start, write its row in ``TABLE``. One of `sirenlib.initialization.SCHEMES` has
 the same bounds there; a test compares them.
 """
 
@@ -38,7 +38,7 @@ class Start(NamedTuple):
     """How a network draws its first numbers, and what that means for its owner.
 
     Args:
-        name: as in `sirenlib.diagnose`.
+        name: what `diagnose` calls it.
         also: whose it is, and which codes draw alike.
         first, hidden, last: for each role the laws of the weights and of the biases.
         omegas: the omega_0 of the first and of the hidden layers, where the numbers do

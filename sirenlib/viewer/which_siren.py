@@ -13,7 +13,7 @@ from .frame import LiveOutput, figure_png
 
 
 def which_siren(*, alt: str) -> LiveOutput:
-    """`sirenlib.diagnose` in a page: a file is dropped and diagnosed in the browser.
+    """`diagnose` in a page: a file is dropped and diagnosed in the browser.
 
     The page reads ``.pt``, ``.safetensors`` and ``.npz`` files itself. Nothing leaves
     the computer, and a pickle in a file is followed only as far as it puts a dict of
