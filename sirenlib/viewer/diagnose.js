@@ -267,12 +267,12 @@ function evidenceOf(blurred, { start, misses }) {
 
 function missWords({ layer, part, found, wanted }) {
   const place = `the ${part} of layer ${layer}`;
-  return wanted === null ? `${place} have another law, up to ${fourDigits(found)}`
-    : `${place} reach ${fourDigits(found)} where it has ${fourDigits(wanted)}`;
+  return wanted === null ? `${place} have another law, up to ${inFourDigits(found)}`
+    : `${place} reach ${inFourDigits(found)} where it has ${inFourDigits(wanted)}`;
 }
 
 /* As Python's format ".4g" writes a number. */
-function fourDigits(number) {
+function inFourDigits(number) {
   return String(Number(number.toPrecision(4)));
 }
 

@@ -30,9 +30,10 @@ class Diagnosing {
       }));
     this.report = element("div");
     this.later = onceAFrame(() => this.diagnose());
+    const listening = receivingFiles(take);
     const kinds = ".pt,.pth,.ckpt,.safetensors,.npz";
     root.append(element("style", {}, DIAGNOSIS_STYLE),
-      element("div", { class: "target", ...receivingFiles(take) },
+      element("div", { class: "target", ...listening },
         element("div", { class: "row" }, ...fileButton("choose a file …", kinds, take),
           button("try one", () => this.tryOne())),
         this.said, this.report));
@@ -92,8 +93,8 @@ class Diagnosing {
     const found = diagnoseArrays(this.arrays, this.spec, this.given);
     const told = ["first", "hidden"].map((role, i) => found.told[i] === null
       ? `The ${role} omega_0 does not show in the numbers; ` +
-        `${fourDigits(found.assumed[i])} is assumed.`
-      : `The ${role} omega_0 was ${fourDigits(found.told[i])}, as the numbers tell.`);
+        `${inFourDigits(found.assumed[i])} is assumed.`
+      : `The ${role} omega_0 was ${inFourDigits(found.told[i])}, as the numbers tell.`);
     const paragraphs = [...found.evidence, ...told, found.advice];
     this.report.replaceChildren(
       element("h2", {}, `This is ${verdictWords(found)}`),
@@ -138,8 +139,8 @@ function diagnosisTable(caption, heads, rows) {
 
 function lawWords({ kind, count, largest, deviation }) {
   if (kind === "zero") return count ? "zero" : "none";
-  if (kind === "normal") return `σ ${fourDigits(deviation)}`;
-  return (kind === "neither" ? "? " : "±") + fourDigits(largest);
+  if (kind === "normal") return `σ ${inFourDigits(deviation)}`;
+  return (kind === "neither" ? "? " : "±") + inFourDigits(largest);
 }
 
 /* A network as a start draws it, with its usual omega_0. */
