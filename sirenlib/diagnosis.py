@@ -84,8 +84,8 @@ class Miss:
     def __str__(self) -> str:
         place = f"the {self.part} of layer {self.layer}"
         if self.wanted is None:
-            return f"{place} have another law, up to {self.found:.4g}"
-        return f"{place} reach {self.found:.4g} where it has {self.wanted:.4g}"
+            return f"{place} have another law, up to {self.found:.6g}"
+        return f"{place} reach {self.found:.6g} where it has {self.wanted:.6g}"
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def assert_alike(found: dict, wanted: Diagnosis) -> None:
         assert digits.sub("", sentence) == digits.sub("", other)
         numbers = [float(each) for each in digits.findall(sentence)]
         wanted_ones = [float(each) for each in digits.findall(other)]
-        assert numbers == pytest.approx(wanted_ones, rel=2e-3)
+        assert numbers == pytest.approx(wanted_ones, rel=2e-5)
     for layer, other in zip(found["layers"], wanted.layers, strict=True):
         assert layer["name"] == other.name
         assert layer["inputs"] == other.in_features

@@ -267,13 +267,13 @@ function evidenceOf(blurred, { start, misses }) {
 
 function missWords({ layer, part, found, wanted }) {
   const place = `the ${part} of layer ${layer}`;
-  return wanted === null ? `${place} have another law, up to ${inFourDigits(found)}`
-    : `${place} reach ${inFourDigits(found)} where it has ${inFourDigits(wanted)}`;
+  return wanted === null ? `${place} have another law, up to ${inDigits(found, 6)}`
+    : `${place} reach ${inDigits(found, 6)} where it has ${inDigits(wanted, 6)}`;
 }
 
-/* As Python's format ".4g" writes a number. */
-function inFourDigits(number) {
-  return String(Number(number.toPrecision(4)));
+/* As Python's formats ".4g" and ".6g" write a number. */
+function inDigits(number, digits = 4) {
+  return String(Number(number.toPrecision(digits)));
 }
 
 /* 1 or 30, whichever the spread of the hidden weights is nearer to. */

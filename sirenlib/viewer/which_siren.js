@@ -93,8 +93,8 @@ class Diagnosing {
     const found = diagnoseArrays(this.arrays, this.spec, this.given);
     const told = ["first", "hidden"].map((role, i) => found.told[i] === null
       ? `The ${role} omega_0 does not show in the numbers; ` +
-        `${inFourDigits(found.assumed[i])} is assumed.`
-      : `The ${role} omega_0 was ${inFourDigits(found.told[i])}, as the numbers tell.`);
+        `${inDigits(found.assumed[i])} is assumed.`
+      : `The ${role} omega_0 was ${inDigits(found.told[i])}, as the numbers tell.`);
     const paragraphs = [...found.evidence, ...told, found.advice];
     this.report.replaceChildren(
       element("h2", {}, `This is ${verdictWords(found)}`),
@@ -120,7 +120,7 @@ function lawsTable(layers) {
 
 function deviationsTable(layers) {
   const pair = (numbers) => numbers
-    ? numbers.map((number) => String(Number(number.toPrecision(3)))).join(" / ") : "";
+    ? numbers.map((number) => inDigits(number, 3)).join(" / ") : "";
   return diagnosisTable("Standard deviations, predicted / measured",
     ["layer", "phases", "sines", "gradients"], layers.map((layer, i) => [i + 1,
       pair(layer.phases), pair(layer.sines), pair(layer.gradients)]));
@@ -139,8 +139,8 @@ function diagnosisTable(caption, heads, rows) {
 
 function lawWords({ kind, count, largest, deviation }) {
   if (kind === "zero") return count ? "zero" : "none";
-  if (kind === "normal") return `σ ${inFourDigits(deviation)}`;
-  return (kind === "neither" ? "? " : "±") + inFourDigits(largest);
+  if (kind === "normal") return `σ ${inDigits(deviation)}`;
+  return (kind === "neither" ? "? " : "±") + inDigits(largest);
 }
 
 /* A network as a start draws it, with its usual omega_0. */
