@@ -1,7 +1,9 @@
-"""``python -m sirenlib fit PHOTO``: a picture of your own becomes a network.
+"""``python -m sirenlib fit FILE``: a picture or a sound of your own becomes a network.
 
-``python -m sirenlib render NETWORK`` draws it again, at any size, and ``python -m
-sirenlib view NETWORK`` writes a page to zoom into it.
+``python -m sirenlib render NETWORK`` draws a picture again, at any size, and ``python
+-m sirenlib view NETWORK`` writes a page to zoom into it, to turn a shape, or to hear a
+sound. ``python -m sirenlib verify`` measures every claim of the book again, on this
+machine.
 """
 
 import argparse
@@ -31,23 +33,27 @@ from . import (
     image_signal,
     load,
     save,
+    snr,
     to_pixels,
 )
 from .arguments import whole_number
-from .environment import resolve_device
+from .environment import DEVICES, resolve_device
 from .evaluation import rendered_rows
 from .files import FARTHEST, SavedNetwork, replace_file
 from .fitting import default_recipe
 from .signals import LARGEST
+from .sounds import sound_signal, write_sound
 from .steps import CHOICES
 
 Network = Quilt | Siren
 NETWORKS = {"quilt": Quilt, "siren": Siren}
+SOUNDS = (".wav", ".wave")
 # What PyTorch says on a CPU, on Linux and on Windows, in a plain RuntimeError.
 NO_MEMORY = ("can't allocate memory", "not enough memory")
 # What a file of ours has at its beginning, so that it may be written again.
 PNG_MARK = b"tEXtSoftware\0sirenlib"
 PAGE_MARK = b'<div class="sirenlib" data-key='
+VERIFY_MARK = b'{\n "sirenlib": "'
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 when it worked, 2 after a one-line error, 130 when it was stopped.
+        0 when it worked, 1 when a claim of the book failed, 2 after a one-line error,
+        130 when it was stopped.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot print
@@ -72,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         return options.run(options) or 0
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         return _failed(str(error))
     except (MemoryError, RuntimeError) as error:
         memory = (MemoryError, torch.cuda.OutOfMemoryError)
@@ -91,12 +98,13 @@ def _failed(message: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m sirenlib", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="fit|render|view")
-    add = _command(commands, "fit", fit_photo, "fit a network to a picture")
-    add("photo", type=Path, help="any still picture: JPEG, PNG, TIFF, ...")
-    add("--size", type=int, default=256, help="longer side in pixels")
-    add("--out", type=Path, help="output folder; named like the picture by default")
-    add("--epochs", type=int, default=12, help="passes over the picture")
+    commands = parser.add_subparsers(required=True, metavar="fit|render|view|verify")
+    add = _command(commands, "fit", fit_file, "fit a network to a picture or a sound")
+    add("file", type=Path, help="any still picture (JPEG, PNG, ...), or a WAV file")
+    add("--size", type=int, help="longer side of a picture in pixels; 256 by default")
+    add("--out", type=Path, help="output folder; named like the file by default")
+    passes = "passes over the file; 12 for a picture by default, 24 for a sound"
+    add("--epochs", type=int, help=passes)
     kinds = "many small networks, one a tile (the faster way), or one for all"
     add("--network", default="quilt", choices=NETWORKS, help=kinds)
     add("--lr", type=float, help="learning rate of Adam; that of the recipe by default")
@@ -113,10 +121,16 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
-    add = _command(commands, "view", view_network, "write a page to zoom into")
+    add = _command(commands, "view", view_network, "write a page with it")
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
+    add = _command(commands, "verify", verify_book, "measure the book's claims again")
+    beside = "the folder of the book; that of the clone by default"
+    add("book", type=Path, nargs="?", metavar="BOOK", help=beside)
+    add("--chapters", type=int, nargs="+", metavar="N", help="these, instead of all")
+    add("--out", type=Path, default=Path("verify.json"), help="the file to share")
+    add("--device", default="cpu", choices=DEVICES, help="cpu by default, as the book")
     return parser
 
 
@@ -126,20 +140,31 @@ def _command(commands, name: str, run: Callable, description: str) -> Callable:
     return command.add_argument
 
 
-def fit_photo(options: argparse.Namespace) -> int | None:
-    """Fit, then write network.pt, reconstruction.png, panels.png and history.json.
+def fit_file(options: argparse.Namespace) -> int | None:
+    """Fit, then write network.pt, history.json, panels.png, and reconstruction.png or
+    reconstruction.wav.
 
     Beside them checkpoint.pt keeps the state of the fit, so that it can go on.
     """
     device = _device(options)
-    whole_number("--epochs", options.epochs, 1)
+    is_sound = options.file.suffix.lower() in SOUNDS
+    epochs = (24 if is_sound else 12) if options.epochs is None else options.epochs
+    whole_number("--epochs", epochs, 1)
     if not 0 <= options.seed < 2**63:
         raise ValueError(f"--seed must be from 0 to 2**63 - 1, not {options.seed}")
-    folder = options.out or Path(options.photo.stem)
+    if is_sound and options.size is not None:
+        raise ValueError("--size is for pictures: a sound is fitted with all samples")
+    folder = options.out or Path(options.file.stem)
     checkpoint = folder / "checkpoint.pt"
     _require_free(folder, options.resume)
-    print(f"reading {options.photo}", flush=True)
-    signal = image_signal(options.photo, options.size, keep_aspect=True)
+    print(f"reading {options.file}", flush=True)
+    if is_sound:
+        signal, rate = sound_signal(options.file)
+        size = f"{len(signal.coords) / rate:.1f} s at {rate} samples a second"
+    else:
+        size = 256 if options.size is None else options.size
+        signal, rate = image_signal(options.file, size, keep_aspect=True), None
+        size = "{1}x{0} pixels".format(*signal.shape)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -149,10 +174,13 @@ def fit_photo(options: argparse.Namespace) -> int | None:
     generator = torch.Generator().manual_seed(options.seed)
     kind = NETWORKS[options.network]
     model = kind.for_signal(signal, generator=generator).to(device)
-    lr = default_recipe(model, signal)[1] if options.lr is None else options.lr
-    height, width = signal.shape
+    lr = default_recipe(model, signal)[1]
+    if is_sound:  # its first omega_0 is too large for Adam's steps (chapter 14)
+        model.net[0].requires_grad_(False)
+        lr = 5e-4
+    lr = lr if options.lr is None else options.lr
     print(
-        f"{width}x{height} pixels, {_named(model)}, init={model.init}, first omega_0="
+        f"{size}, {_named(model)}, init={model.init}, first omega_0="
         f"{model.first_omega_0:.1f}, lr={lr:g}, on {device}",
         flush=True,
     )
@@ -160,7 +188,7 @@ def fit_photo(options: argparse.Namespace) -> int | None:
         history = fit(
             model,
             signal,
-            epochs=options.epochs,
+            epochs=epochs,
             lr=lr,
             precision=options.precision,
             until=options.until,
@@ -170,10 +198,10 @@ def fit_photo(options: argparse.Namespace) -> int | None:
     except FloatingPointError:
         checkpoint.unlink(missing_ok=True)  # to go on with it would end like this
         raise
-    _write(folder, model, signal, history)
+    quality = _write(folder, model, signal, history, rate)
     stopped = " (stopped early: --resume goes on)" if history.interrupted else ""
     seconds = history.seconds[-1] if history.seconds else 0.0
-    print(f"{history.final_psnr:.2f} dB in {seconds:.1f} s{stopped}: {folder}")
+    print(f"{quality} in {seconds:.1f} s{stopped}: {folder}")
     return 130 if history.interrupted else 0
 
 
@@ -182,8 +210,8 @@ def _named(model: Network) -> str:
     width = f"width {model.hidden_features}"
     if isinstance(model, Siren):
         return f"one network of {width}"
-    down, right = model.tiles
-    return f"a quilt of {right}x{down} networks of {width}"
+    tiles = "x".join(map(str, reversed(model.tiles)))
+    return f"a quilt of {tiles} networks of {width}"
 
 
 def _require_free(folder: Path, resume: bool) -> None:
@@ -213,7 +241,10 @@ def _device(options: argparse.Namespace) -> torch.device:
     return default_device()
 
 
-def _write(folder: Path, model: Network, signal: Signal, history: History) -> None:
+def _write(
+    folder: Path, model: Network, signal: Signal, history: History, rate: int | None
+) -> str:
+    """Write all files, and say how good the network is."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -221,28 +252,40 @@ def _write(folder: Path, model: Network, signal: Signal, history: History) -> No
 
     from . import figures
 
-    save(model, folder / "network.pt", signal)
+    save(model, folder / "network.pt", signal, rate=rate)
     fields = evaluate(model, signal.coords)
-    picture = fields[0].reshape(*signal.shape, -1)
-    _save_png(to_pixels(picture, signal.value_range), folder / "reconstruction.png")
-    # The settings of the user's matplotlibrc could make it unreadable.
+    rows = dataclasses.asdict(history)
+    # The settings of the user's matplotlibrc could make them unreadable.
     with plt.style.context(["default", figures.STYLE]):
-        panels = figures.three_panels(*fields, signal.shape)
+        if rate is None:
+            quality = f"{history.final_psnr:.2f} dB"
+            pixels = to_pixels(fields[0], signal.value_range)
+            pixels = pixels.reshape(*signal.shape, -1)
+            _save_png(pixels, folder / "reconstruction.png")
+            panels = figures.three_panels(*fields, signal.shape)
+        else:
+            rows["final_snr"] = snr(fields[0], signal.values)
+            quality = f"signal-to-noise ratio {rows['final_snr']:.2f} dB"
+            write_sound(fields[0], rate, folder / "reconstruction.wav")
+            panels = figures.two_spectrograms(signal.values, fields[0], rate)
         panels.savefig(folder / "panels.png")
         plt.close(panels)
-    rows = dataclasses.asdict(history)
-    if not math.isfinite(history.final_psnr):
-        rows["final_psnr"] = None  # a perfect fit; JSON knows no infinity
+    for name in ("final_psnr", "final_snr"):
+        if not math.isfinite(rows.get(name, 0.0)):
+            rows[name] = None  # a perfect fit; JSON knows no infinity
     rows["psnr"] = [each if math.isfinite(each) else None for each in history.psnr]
     text = json.dumps(rows, indent=1, allow_nan=False) + "\n"
     replace_file(folder / "history.json", text.encode())
+    return quality
 
 
 def render_network(options: argparse.Namespace) -> None:
     """Draw a saved network, or a window of it, into a PNG file."""
     device, saved = _device(options), load(options.network)
     if len(saved.shape) != 2 or saved.model.out_features not in (1, 3):
-        raise ValueError(f"{options.network} is the network of no picture")
+        raise ValueError(
+            f"{options.network} is the network of no picture: `view` shows what it is"
+        )
     _require_free_file(options.out, PNG_MARK)
     window = saved.window
     if options.window:
@@ -280,17 +323,30 @@ def _require_window(window: tuple, saved: SavedNetwork) -> None:
 
 def view_network(options: argparse.Namespace) -> None:
     """Write a page that needs nothing else, with the network in it."""
-    from .viewer import view_picture
-
     saved = load(options.network)
     _require_free_file(options.out, PAGE_MARK)
     title = options.title or options.out.stem
-    pixels = " by ".join(map(str, saved.shape))
-    alt = f"{title}, learned from {pixels} pixels and drawn by a neural network."
-    page = view_picture(saved, alt=alt).page(title)
+    page = _page(saved, title)
     # A name that is no UTF-8 stands in the title as Python spells it.
     replace_file(options.out, page.encode("utf-8", "backslashreplace"))
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
+
+
+def verify_book(options: argparse.Namespace) -> int:
+    """Run the chapters, print what differs from the book, and write one file."""
+    from . import verify  # only here: it runs notebooks
+
+    device, book = resolve_device(options.device), verify.find_book(options.book)
+    runs = verify.read_book(book, options.chapters)
+    _require_free_file(options.out, VERIFY_MARK)
+    finished = verify.measure(runs, options.device)
+    claims = [claim for run in runs for claim in run.claims()]
+    lines = [verify.differences(runs), verify.stops(runs), verify.summary(claims)]
+    print("\n\n".join(filter(None, lines)))
+    text = json.dumps(verify.report(runs, book, device), ensure_ascii=False, indent=1)
+    replace_file(options.out, f"{text}\n".encode())
+    print(f"{'written' if finished else 'stopped, and written so far'}: {options.out}")
+    return int(any(run.error for run in runs)) if finished else 130
 
 
 def _require_free_file(path: Path, mark: bytes) -> None:
@@ -304,6 +360,21 @@ def _require_free_file(path: Path, mark: bytes) -> None:
                     f"--out {path} is there already, and this command did not write "
                     "it: choose another name"
                 )
+
+
+def _page(saved: SavedNetwork, title: str) -> str:
+    """A page with what a network of so many coordinates is."""
+    from .viewer import play_sound, view_picture, view_shape
+
+    views = {
+        1: (play_sound, "samples and played"),
+        2: (view_picture, "pixels and drawn"),
+        3: (view_shape, "points and drawn"),
+    }
+    view, made = views.get(saved.model.in_features, views[2])
+    count = " by ".join(map(str, saved.shape))
+    alt = f"{title}, learned from {count} {made} by a neural network."
+    return view(saved, alt=alt).page(title)
 
 
 def _save_png(pixels: np.ndarray, path: Path) -> None:

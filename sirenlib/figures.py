@@ -12,6 +12,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 COLORS = ("#1a73b8", "#d9731a", "#2f9e5b", "#c458a0")
@@ -105,6 +106,43 @@ def three_panels(
     return figure
 
 
+def two_spectrograms(target: Tensor, prediction: Tensor, rate: int) -> Figure:
+    """A sound and its reconstruction, frequency against time, one below the other.
+
+    Args:
+        target, prediction: ``(N,)`` or ``(N, 1)``.
+        rate: samples a second.
+    """
+    figure, axes = plt.subplots(2, 1, figsize=(7.0, 5.0), sharex=True, sharey=True)
+    for ax, samples in zip(axes, (target, prediction), strict=True):
+        show_spectrogram(ax, samples.detach().cpu().flatten().double().numpy(), rate)
+    axes[0].set(title="the sound", xlabel="")
+    axes[1].set_title("the network")
+    return figure
+
+
+def show_spectrogram(axes: Axes, samples: np.ndarray, rate: int) -> None:
+    """Frequency in kilohertz against time in seconds; the color is the power in
+    decibels, from the loudest place to 80 below it.
+
+    Args:
+        samples: ``(N,)``, of a sound.
+        rate: samples a second.
+    """
+    from scipy.signal import spectrogram  # imported late: it takes half a second
+
+    window = min(1024, len(samples) // 4)
+    parts = {"nperseg": window, "noverlap": window * 3 // 4}
+    _, _, power = spectrogram(samples, rate, "hann", **parts)  # (frequencies, times)
+    loudest = power.max()
+    decibels = 10 * np.log10(power.clip(1e-8 * loudest) / loudest)
+    seconds = (0, len(samples) / rate, 0, rate / 2000)
+    colors = {"cmap": "viridis", "vmin": -80, "vmax": 0}
+    axes.imshow(decibels, **colors, origin="lower", aspect="auto", extent=seconds)
+    axes.set(xlabel="seconds", ylabel="kHz")
+    axes.grid(False)
+
+
 def training_curve(axes: Axes, histories: dict) -> None:
     """PSNR of one or more fits against the seconds, each named at its end.
 
@@ -119,6 +157,19 @@ def training_curve(axes: Axes, histories: dict) -> None:
             end = history.seconds[-1], history.psnr[-1]
             axes.annotate(f" {name}", end, color=line.get_color(), va="center")
     axes.set(xlabel="seconds", ylabel="PSNR (dB)")
+
+
+def staircase(values: ArrayLike) -> np.ndarray:
+    """The path of a cobweb: up to the map, across to the diagonal, again and again.
+
+    Args:
+        values: ``(n,)``, each the map of the one before it.
+
+    Returns:
+        ``(2, 2n - 1)``: x and y of the corners, from the axis below the first value on.
+    """
+    across, up = np.repeat(values, 2)[:-1], np.repeat(values[1:], 2)
+    return np.stack([across, [0, *up]])
 
 
 def histogram_with_law(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .arguments import whole_number
 from .evaluation import alike, sampled
 from .quilt import Quilt
 from .signals import Signal
@@ -28,16 +29,23 @@ class SavedNetwork(NamedTuple):
 
     ``window`` has the first and the last coordinate of each axis, as they were fitted,
     so that ``render(model, *shape, window=window)`` is the picture that was learned.
+    ``rate`` is that of a sound, in samples a second.
     """
 
     model: Siren | Quilt
     shape: tuple[int, ...]
     value_range: tuple[float, float]
     window: tuple[tuple[float, float], ...]
+    rate: int | None = None
 
 
-def save(model: Siren | Quilt, path: str | Path, signal: Signal) -> None:
+def save(
+    model: Siren | Quilt, path: str | Path, signal: Signal, *, rate: int | None = None
+) -> None:
     """Write a network and the frame of the signal that it was fitted to.
+
+    Args:
+        rate: of a sound, in samples a second.
 
     The file appears whole or not at all. It holds weights and numbers, no code.
 
@@ -60,6 +68,7 @@ def save(model: Siren | Quilt, path: str | Path, signal: Signal) -> None:
         "shape": signal.shape,
         "value_range": signal.value_range,
         "window": signal.corners(),
+        "rate": None if rate is None else whole_number("rate", rate, 1),
     }
     try:
         _require_equal(model, _network(content).model, signal.coords)
@@ -114,7 +123,9 @@ def _network(content: dict) -> SavedNetwork:
         raise ValueError("the frame makes no sense")
     if len(window) != model.in_features:
         raise ValueError("the frame has another number of coordinates")
-    return SavedNetwork(model, shape, (low, high), window)
+    rate = content.get("rate")  # older files have none
+    rate = None if rate is None else whole_number("rate", rate, 1)
+    return SavedNetwork(model, shape, (low, high), window, rate)
 
 
 def _bounded(architecture: dict, weights: dict) -> dict:

@@ -54,7 +54,7 @@ def train(
         generator: takes the seed of all steps from it; None is PyTorch's global one.
 
     Returns:
-        The history, without a PSNR: its losses are means since the row before.
+        The history, without a PSNR. Its losses are means since the row before.
 
     Raises:
         ValueError, OSError: as `fit`; or the loss is no scalar, has no graph, or is
@@ -88,7 +88,7 @@ class LossStepper:
     ``error`` is a number on the device, to which every step adds its loss.
 
     Args:
-        loss, clip: as in `sirenlib.train`.
+        loss, clip: as in `train`.
         seed: the points of a step follow from ``seed + step`` alone.
         moments: the state of Adam to go on from; ``{}`` begins anew.
 

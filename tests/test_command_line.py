@@ -13,21 +13,25 @@ import pytest
 import torch
 from measuring import ROOT, measured, needs_fork
 from PIL import Image
+from scipy.io import wavfile
 
 from sirenlib import (
     History,
     Quilt,
     Signal,
     Siren,
+    array_signal,
     image_signal,
     load,
     psnr,
     render,
     save,
+    snr,
 )
 from sirenlib import __main__ as command_line
 from sirenlib.__main__ import main
 from sirenlib.signals import grid_between
+from sirenlib.sounds import sound_signal, write_sound
 from sirenlib.steps import Stepper
 
 
@@ -309,11 +313,11 @@ def test_same_seed_same_network(photo, tmp_path, capsys):
 
 
 def test_help_succeeds(capsys):
-    for arguments, words in ((["fit"], "--size"), ([], "fit|render|view")):
+    for arguments, words in ((["fit"], "--size"), ([], "fit|render|view|verify")):
         with pytest.raises(SystemExit) as stop:
             main([*arguments, "--help"])
         assert stop.value.code == 0 and words in capsys.readouterr().out
-    assert "fit|render|view" in complaint(capsys)
+    assert "fit|render|view|verify" in complaint(capsys)
 
 
 # Bad input
@@ -510,7 +514,7 @@ def test_interrupt_before_the_fit_is_not_an_error(monkeypatch, capsys):
     def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_line, "fit_photo", stop)
+    monkeypatch.setattr(command_line, "fit_file", stop)
     assert main(["fit", "photo.jpg"]) == 130
     assert capsys.readouterr().err == "sirenlib: stopped\n"
 
@@ -872,6 +876,29 @@ def test_view_writes_one_page_with_everything_in_it(fitted, tmp_path, capsys):
     assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
 
 
+def test_view_of_a_sound_plays_it(tmp_path, capsys):
+    signal = array_signal(np.sin(np.arange(99)))
+    save(Siren(1, 8, 1, 1), tmp_path / "n.pt", signal, rate=11025)
+    path = tmp_path / "bell.html"
+    assert main(["view", str(tmp_path / "n.pt"), "--out", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert 'alt="bell, learned from 99 samples and played by a neural network."' in page
+    assert "playSound(root, " in page and '"rate": 11025' in page
+    assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
+
+
+def test_view_of_a_shape_turns_it(tmp_path, capsys):
+    grid = grid_between([(-1, 1, 3), (-1, 1, 4), (-1, 1, 5)])
+    path = tmp_path / "egg.html"
+    signal = Signal(grid, grid[:, :1].clone(), (3, 4, 5))
+    save(Siren(3, 8, 1, 1), tmp_path / "n.pt", signal)
+    assert main(["view", str(tmp_path / "n.pt"), "--out", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert 'alt="egg, learned from 3 by 4 by 5 points' in page
+    assert "viewShape(root, " in page
+    assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
+
+
 def test_view_of_a_hostile_name_is_text(small, tmp_path, capsys):
     path = tmp_path / "<img onerror=alert(1)>.html"
     network = str(small)
@@ -888,7 +915,7 @@ def test_view_of_a_hostile_name_is_text(small, tmp_path, capsys):
     [
         (["gone.pt"], "gone.pt: there is no such file"),
         (["n.pt", "--out", "missing/a.html"], "there is no such folder"),
-        (["sound.pt"], "the network maps 1 coordinates to 1 outputs"),
+        (["sound.pt"], "the network does not say its rate"),
     ],
 )
 def test_bad_view_says_why(networks, tmp_path, capsys, arguments, reason):
@@ -927,3 +954,78 @@ def test_page_that_fails_leaves_the_old_one(small, tmp_path, monkeypatch, capsys
         "a.html",
         "small.pt",
     ]
+
+
+# A sound of one's own
+
+
+@pytest.fixture
+def song(tmp_path):
+    """Half a second of two tones that die away."""
+    seconds = np.arange(4000) / 8000
+    tones = np.sin(2 * np.pi * 440 * seconds) + np.sin(2 * np.pi * 660 * seconds)
+    path = tmp_path / "song.wav"
+    write_sound(0.4 * tones * np.exp(-3 * seconds), 8000, path)
+    return path
+
+
+def test_sound_becomes_a_network_and_a_sound_again(song, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["fit", str(song), "--out", str(out), "--device", "cpu"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "checkpoint.pt",
+        "history.json",
+        "network.pt",
+        "panels.png",
+        "reconstruction.wav",
+    ]
+    said = capsys.readouterr().out
+    assert "0.5 s at 8000 samples a second, a quilt of 4 networks" in said
+    target, rate = sound_signal(song)
+    again, same_rate = sound_signal(out / "reconstruction.wav")
+    measured = snr(again.values, target.values)
+    assert rate == same_rate == 8000 and measured > 20  # silence has 0
+    rows = json.loads((out / "history.json").read_text())
+    # The file has 16 bits, and so it differs a little.
+    assert rows["final_snr"] == pytest.approx(measured, abs=0.1)
+    assert f"signal-to-noise ratio {rows['final_snr']:.2f} dB in" in said
+    saved = load(out / "network.pt")
+    assert saved.rate == 8000 and saved.shape == (4000,)
+    assert saved.value_range == (-1.0, 1.0) and saved.window == ((-1.0, 1.0),)
+    with Image.open(out / "panels.png") as panels:
+        assert panels.width > 500
+
+
+def test_first_layer_of_a_sound_stays(song, tmp_path):
+    signal, _ = sound_signal(song)
+    for kind, name in ((Quilt, "quilt"), (Siren, "siren")):
+        out, network = tmp_path / name, ["--network", name, "--epochs", "1"]
+        assert main(["fit", str(song), "--out", str(out), *network]) == 0
+        generator = torch.Generator().manual_seed(0)
+        first = kind.for_signal(signal, generator=generator).net[0].linear.weight
+        learned = load(out / "network.pt").model.net
+        assert learned[0].linear.weight.equal(first)
+
+
+def test_sound_goes_on_where_it_was(song, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["fit", str(song), "--out", str(out), "--epochs"]
+    assert main([*arguments, "2"]) == 0
+    assert main([*arguments, "8", "--resume"]) == 0
+    found = re.findall(r"ratio (\S+) dB", capsys.readouterr().out)
+    assert float(found[1]) > float(found[0])
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "reason"),
+    [
+        (np.zeros((400, 2)), [], "has 2 channels; sirenlib fits one"),
+        (np.zeros(400), [], "is silent"),
+        (np.ones(9), [], "has 9 samples"),
+        (np.linspace(-1, 1, 400), ["--size", "64"], "--size is for pictures"),
+    ],
+)
+def test_bad_sound_is_one_line(tmp_path, capsys, samples, options, reason):
+    wavfile.write(tmp_path / "song.wav", 8000, samples.astype(np.float32))
+    line = complaint(capsys, "fit", str(tmp_path / "song.wav"), *options)
+    assert reason in line and not (tmp_path / "song").exists()

@@ -225,6 +225,12 @@ def test_histogram_states_its_axis(axes):
     assert axes.get_xlim() == (-1, 1)
 
 
+def test_staircase_goes_up_to_the_map_and_across_to_the_diagonal():
+    x, y = figures.staircase([1.0, 0.5, 0.25])
+    assert x.tolist() == [1.0, 1.0, 0.5, 0.5, 0.25]
+    assert y.tolist() == [0.0, 0.5, 0.5, 0.25, 0.25]
+
+
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_same_input_gives_the_same_bytes(close, kind):
     files = []

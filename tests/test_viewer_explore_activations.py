@@ -193,6 +193,40 @@ def test_simulation_against_numpy(page, biases):
     assert np.allclose(found["squares"], squares, rtol=1e-12)
 
 
+@pytest.mark.parametrize("biases", SCHEMES)
+def test_output_against_numpy(page, biases):
+    """Of the first network that the histograms show."""
+    body = """
+      const layers = drawLayers(startBounds(given), given.width, seededNumbers(5));
+      const next = seededNumbers(5 + 2 ** 16);
+      return { W: layers.map((each) => Array.from(each.W)),
+        b: layers.map((each) => Array.from(each.b)),
+        last: Array.from({ length: given.width }, next),
+        first: Array.from(drawActivations(given, 5)[0].phases.slice(0, 32)),
+        points: outputOverInputs(given, 5) };"""
+    given = settings(biases, width=32, depth=4, c=3.0)
+    found = run(page, SCRIPT, body, given)
+    x, values = np.transpose(found["points"])
+    assert np.allclose(x, np.linspace(-1, 1, 240), atol=1e-15)
+    h = x[:, None]
+    for W, b in zip(found["W"], found["b"], strict=True):
+        h = np.sin(h @ np.reshape(W, (32, -1)).T + b)
+    weights = math.sqrt(6 / 32) * (2 * np.array(found["last"]) - 1)
+    assert np.abs(values - h @ weights).max() < 1e-12
+    at_the_left = -np.array(found["W"][0]) + found["b"][0]
+    assert np.abs(at_the_left - found["first"]).max() < 1e-12
+
+
+def test_output_dies_and_goes_wild(page):
+    """Alive it has a slope of its own; dead it is flat, and wild it is noise."""
+    body = "return given.map((each) => outputOverInputs(each, 1).map(([, y]) => y));"
+    cases = [settings("none", depth=12, c=c) for c in (1.0, math.sqrt(6), 5.0)]
+    dead, alive, wild = map(np.array, run(page, SCRIPT, body, cases))
+    assert np.abs(dead).max() < 0.01 < 0.2 < alive.std() < 2 and wild.std() > 0.5
+    roughness = [np.diff(y).std() / y.std() for y in (alive, wild)]
+    assert roughness[1] > 1.2 > roughness[0]
+
+
 def test_weights_follow_the_start(page):
     _, found = drawn(page, width=64, c=3.0, omega=20)
     halves, unit = [20] + 3 * [3 / 8], []
@@ -423,10 +457,18 @@ def test_one_narrow_network_scatters(explorer):
     assert "1 network (draw 5)" in explorer.page.locator(".note").last.text_content()
 
 
+def ends(curve) -> list[float]:
+    """The lowest and the highest value, as they are said."""
+    said = curve.get_attribute("aria-label").replace("−", "-")
+    assert said.startswith("One output of one network for x from -1 to 1: from ")
+    return [float(each) for each in re.findall(r"-?\d+\.\d+", said)]
+
+
 def test_said_to_a_screen_reader(explorer):
     rows = explorer.rows()  # waits until they are drawn
     labels = [
-        plot.get_attribute("aria-label") for plot in explorer.page.locator("svg").all()
+        plot.get_attribute("aria-label")
+        for plot in explorer.page.locator(".layers svg").all()
     ]
     assert len(labels) == 10
     for layer in range(1, 6):
@@ -439,6 +481,14 @@ def test_said_to_a_screen_reader(explorer):
         *rows["5"][0],
         *rows["5"][1],
     ]
+    curve = explorer.page.locator(".curve svg")
+    alive = ends(curve)
+    assert -3 < alive[0] < alive[1] < 3 and alive[1] - alive[0] > 1
+    explorer.click("none")
+    explorer.press("weight scale c", "Home")
+    explorer.press("layers", "End")
+    assert np.abs(ends(curve)).max() < 0.01
+    explorer.press("weight scale c", "ArrowRight", 10)
     value = explorer.page.get_by_role("slider", name="weight scale c")
     assert value.get_attribute("aria-valuetext") == "√6 = 2.449"
 
@@ -455,9 +505,10 @@ def test_fits_the_window(page):
         page.wait_for_function(
             """() => {
               const { shadowRoot } = document.querySelector(".sirenlib > div");
-              const plot = [...shadowRoot.querySelectorAll("svg")].pop();
-              const scale = plot.clientWidth / plot.viewBox.baseVal.width;
-              return scale >= 1 && scale < 1.02;
+              const plots = [...shadowRoot.querySelectorAll("svg")];
+              const scales = plots.map((plot) =>
+                plot.clientWidth / plot.viewBox.baseVal.width);
+              return scales.every((scale) => scale >= 1 && scale < 1.02);
             }"""
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -22,7 +22,9 @@ launch_buttons:
   notebook_interface: jupyterlab
 
 """
-PAGE_BUTTONS = """\
+# With its address a page names the one place that search engines shall list.
+PAGES = """\
+  baseurl: https://{owner}.github.io/{name}/
   use_repository_button: true
   use_issues_button: true
 """
@@ -59,12 +61,15 @@ def addresses(root: Path = ROOT) -> dict[str, str]:
     """The address as each place has it, by the place's name."""
     config = yaml.safe_load(_text(root / "_config.yml"))
     url = public_address(root)
-    buttons = config.get("html", {}).get("use_repository_button")
+    html = config.get("html", {})
+    buttons, base = html.get("use_repository_button"), html.get("baseurl", "")
+    pages = re.sub(r"//([^.]+)\.github\.io/([^/]+)/", r"//github.com/\1/\2", base)
     readme = re.search(r"\((https://github\.com/[^)]*)\)", _badges(root / "README.md"))
     found = {
         "_config.yml, repository": url,
         "_config.yml, launch_buttons": url if "launch_buttons" in config else "",
         "_config.yml, html": url if buttons else "",
+        "_config.yml, baseurl": pages,
         "README.md": readme[1] if readme else "",
     }
     for path in chapters(root):
@@ -91,9 +96,13 @@ def _replace(pattern: str, value: str, text: str, path: Path) -> str:
 
 
 def _config(path: Path, url: str, root: Path) -> str:
-    text = _text(path).replace(LAUNCH_BUTTONS, "").replace(PAGE_BUTTONS, "")
+    text = _text(path).replace(LAUNCH_BUTTONS, "")
+    text = re.sub(PAGES.format(owner=".*", name=".*"), "", text)
     text = _replace(r'^(repository:\n(?:  .*\n)*?  url: ")([^"]*)(")', url, text, path)
-    blocks = LAUNCH_BUTTONS + "html:\n" + PAGE_BUTTONS if url else "html:\n"
+    blocks = "html:\n"
+    if url:
+        owner, name = ADDRESS.fullmatch(url).groups()
+        blocks = LAUNCH_BUTTONS + blocks + PAGES.format(owner=owner, name=name)
     return _replace(r"^()(html:\n)()", blocks, text, path)
 
 

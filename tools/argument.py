@@ -32,7 +32,7 @@ def draw() -> plt.Figure:
     block = stats.uniform(-edge, np.pi).pdf
     figures.histogram_with_law(first, angle, block, (-edge, edge), 40)
     first.set(title="1. an angle", ylim=(0, 0.5), ylabel="density")
-    first.set_xticks([-edge, 0, edge], ["-π/2", "0", "π/2"])
+    first.set_xticks([-edge, 0, edge], ["−π/2", "0", "π/2"])
     bowl(second, np.sin(angle), theory.ARCSINE.pdf)
     second.set(title="2. its sine: variance 1/2")
     figures.histogram_with_law(third, total, stats.norm.pdf, (-3.5, 3.5), 50)
@@ -72,10 +72,8 @@ def cobweb(axes: plt.Axes) -> None:
     v = np.linspace(0, 1.1, 100)
     axes.plot(v, v, color="0.6", lw=1)
     axes.plot(v, theory.next_variance(v), color=figures.PREDICTED)
-    corners = variances(7)
-    # Up to the map and across to the diagonal, again and again.
-    across, up = np.repeat(corners, 2)[:-1], np.repeat(corners[1:], 2)
-    axes.plot(across, [0, *up], color=figures.MEASURED, lw=1.5)
+    path = figures.staircase(variances(7))
+    axes.plot(*path, color=figures.MEASURED, lw=1.5)
     axes.plot(theory.fixed_point(), theory.fixed_point(), "ko", ms=5)
     axes.set(title="5. the next variance", xlabel="variance in a layer")
     axes.set(xlim=(0, 1.1), ylim=(0, 1.1), ylabel="in the next one")

@@ -4,7 +4,6 @@ Cells count from 1, Markdown cells included. ``python tools/chapters.py`` prints
 set-up cell.
 """
 
-import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,15 +83,14 @@ class Chapter:
 
     def checks(self) -> list:
         """What `sirenlib.check` printed: each `Check`, with the number of its cell."""
-        from sirenlib.checks import Check  # imported late: PyTorch takes seconds
+        from sirenlib.verify import printed  # imported late: PyTorch takes seconds
 
-        found = []
-        for number, output in self.outputs():
-            if output.get("name") == "stdout":
-                for line in output.text.splitlines():
-                    with contextlib.suppress(ValueError):  # another line
-                        found.append((number, Check.parse(line)))
-        return found
+        return [
+            (number, check)
+            for number, output in self.outputs()
+            if output.get("name") == "stdout"
+            for check in printed(output.text)
+        ]
 
     def statements(self) -> list[Statement]:
         """The boxes of lemmas, theorems and claims, in their order."""

@@ -3,8 +3,16 @@
 
 "use strict";
 
+// On a phone there is no room for centering: a formula would keep as much space at its
+// left as its number has at its right.
+const narrow = matchMedia("(max-width: 576px)").matches;
+
 window.MathJax = {
-  chtml: { scale: 0.93 },  // a letter in a formula is as high as one in the text
+  chtml: {
+    scale: 0.93,  // a letter in a formula is as high as one in the text
+    ...(narrow && { displayAlign: "left" }),
+  },
+  tex: narrow ? { tagIndent: "0.4em" } : {},
   options: { processHtmlClass: "tex2jax_process|mathjax_process|math|output_area" },
 };
 

@@ -150,7 +150,7 @@ function normalBelow(x) {
    up to a scale, and what it looks like. */
 function startArrays(start, maps, laws) {
   return maps.flatMap((map, i) => roleOf(start, i, maps.length).map((law, k) =>
-    ({ layer: i + 1, part: ["weights", "biases"][k], law, unit: unitOf(law, map),
+    ({ layer: i + 1, part: ["weights", "biases"][k], law, unit: lawUnit(law, map),
       found: laws[i][k], map })));
 }
 
@@ -158,7 +158,7 @@ function roleOf(start, i, depth) {
   return i === 0 ? start.first : i === depth - 1 ? start.last : start.hidden;
 }
 
-function unitOf(law, { inputs, outputs }) {
+function lawUnit(law, { inputs, outputs }) {
   return law.factor * (inputs + (law.size === "sum" ? outputs : 0)) ** law.power;
 }
 
@@ -377,7 +377,7 @@ function diagnoseArrays(arrays, table, given = [null, null]) {
   const bounds = maps.map((map, i) => {
     const factor = layerFactor(i, maps.length, assumed);
     const [weight, bias] = roleOf(start, i, maps.length).map((law) => law.kind === "zero"
-      ? 0 : factor * unitOf(law, map) * open[law.scale] *
+      ? 0 : factor * lawUnit(law, map) * open[law.scale] *
         (law.kind === "normal" ? Math.sqrt(3) : 1));
     return { inputs: map.inputs, weight, bias };
   });

@@ -3,7 +3,7 @@
    just been drawn, and the laws of chapters 6 and 7 on top. Weights and biases have
    omega_0 multiplied in; the inputs are one-dimensional. */
 
-const EXPLORED = { inputs: 32, neurons: 1024, bins: 40 };
+const EXPLORED = { inputs: 32, neurons: 1024, bins: 40, points: 240 };
 const BIASES = ["official", "none", "random phase"];
 
 /* The numbers */
@@ -73,6 +73,20 @@ function drawActivations(settings, seed) {
     });
   }
   return found.map((layer) => ({ ...layer, sines: layer.phases.map(Math.sin) }));
+}
+
+/* One output of the first of these networks over its input, as [x, value] pairs: the
+   sines of the last layer, times weights U(±√6/√n) whatever the scale c. So its values
+   have variance 1 where the sines are those of random angles. */
+function outputOverInputs(settings, seed) {
+  const { width } = settings, x = inputGrid(EXPLORED.points);
+  const layers = drawLayers(startBounds(settings), width, seededNumbers(seed));
+  const next = seededNumbers(seed + 2 ** 16), half = Math.sqrt(6 / width);
+  const weights = Float64Array.from({ length: width }, () => half * (2 * next() - 1));
+  const sines = phasesOf(layers, x).pop().map(Math.sin);
+  const values = new Float64Array(x.length);
+  timesTransposed(sines, weights, values, x.length, 1, width);
+  return Array.from(x, (at, i) => [at, values[i]]);
 }
 
 /* One, or as many as have 1024 neurons in each layer together. */
@@ -212,12 +226,12 @@ function binDensities(below, edge, bins) {
 /* What is shown */
 
 const ACTIVATIONS_STYLE = `
+:host { max-width: 46rem; }
 .layers { display: grid; grid-template-columns: 38px 1fr 1fr; gap: 3px 6px;
-  align-items: center; align-self: flex-start; flex: 3 1 270px; min-width: 0;
-  max-width: 34rem; font-size: 13px; text-align: center; }
-.layers .plot { max-width: none; }
+  align-items: center; margin: 0.8rem 0; font-size: 13px; text-align: center; }
+.plot { max-width: none; }
+.curve { min-height: 130px; }
 .slider { flex-wrap: wrap; }
-.side { flex: 1 1 370px; }
 td { white-space: nowrap; }
 caption { caption-side: bottom; text-align: left; padding-top: 0.4rem;
   font: 13px/1.45 system-ui, sans-serif; }
@@ -228,6 +242,8 @@ caption { caption-side: bottom; text-align: left; padding-top: 0.4rem;
 @media (max-width: 350px) {
   th, td { padding-right: 6px; white-space: normal; }
 }`;
+const OUTPUT_CAPTION = "What one output of one of these networks looks like over x, " +
+  "always in the same scale:";
 const ACTIVATIONS_CAPTION = "Standard deviations before and after the sine, and χ, " +
   "each by the law / measured. χ is the gradient's mean square in a layer, divided by " +
   "that in the next layer. The limit is the law of deep layers.";
@@ -271,10 +287,24 @@ function tidyEdge(value) {
 function activationPlot({ edge, measured, predicted }, width, label) {
   const half = Number((edge / 2).toPrecision(3)), step = (2 * edge) / measured.length;
   const plot = new Plot({ x: [-edge, edge], y: [0, 1.15 * Math.max(...predicted)],
-    width, height: 76, label, ticks: { x: [[-half, `−${half}`], 0, half] } });
+    width, height: Math.round(between(width / 3.4, 76, 96)), label,
+    ticks: { x: [[-half, `−${half}`], 0, half] } });
   plot.bars(measured, "measured");
   plot.line(predicted.map((height, i) => [(i + 0.5) * step - edge, height]), "predicted");
   return plot.svg;
+}
+
+/* The output over x. Its scale is always the same: one sees it die and go wild. */
+function drawOutput(points, place) {
+  const values = points.map(([, value]) => value);
+  const ends = [Math.min(...values), Math.max(...values)];
+  const [low, high] = ends.map((value) => value.toFixed(3).replace("-", "−"));
+  const plot = new Plot({ x: [-1, 1], y: [-3, 3], width: place.clientWidth, height: 130,
+    label: `One output of one network for x from −1 to 1: from ${low} to ${high}.`,
+    ticks: { x: [[-1, "−1"], [0, "x = 0"], 1], y: [[-2, "−2"], 0, 2] } });
+  plot.line([[-1, 0], [1, 0]], "level");
+  plot.line(points, "measured");
+  place.replaceChildren(plot.svg);
 }
 
 function drawLayersOf(report, grid) {
@@ -322,13 +352,19 @@ function activationTable(report, limit) {
 function exploreActivations(root, spec) {
   const settings = { width: spec.width, depth: spec.depth, omega: spec.omega,
     c: Math.sqrt(6), biases: BIASES[spec.biases], many: true };
-  const parts = { grid: element("div", { class: "layers" }), table: element("table"),
+  const parts = { curve: element("div", { class: "curve" }),
+    grid: element("div", { class: "layers" }), table: element("table"),
     output: element("output", { "aria-live": "polite", "aria-busy": "true" }),
     note: element("p", { class: "note" }) };
-  let seed = 1, report = null;
-  const redraw = () => report && drawLayersOf(report, parts.grid);
+  let seed = 1, report = null, points = null;
+  const redraw = () => {
+    if (!report) return;
+    drawOutput(points, parts.curve);
+    drawLayersOf(report, parts.grid);
+  };
   const update = onceAFrame(() => {
     report = activationReport(settings, seed);
+    points = outputOverInputs(settings, seed);
     redraw();
     writeActivations(parts, report, settings, seed);
   });
@@ -343,11 +379,11 @@ function exploreActivations(root, spec) {
   };
   parts.grid.style.minHeight = `${80 * settings.depth + 25}px`;
   root.append(element("style", {}, ACTIVATIONS_STYLE),
-    ...activationControls(settings, set, renew), parts.output,
-    element("div", { class: "row" }, parts.grid,
-      element("div", { class: "side" }, parts.table, parts.note)));
+    ...activationControls(settings, set, renew),
+    element("p", { class: "note" }, OUTPUT_CAPTION), parts.curve, parts.output,
+    parts.grid, parts.table, parts.note);
   whenVisible(parts.grid, update);
-  new ResizeObserver(onceAFrame(redraw)).observe(parts.grid);
+  new ResizeObserver(onceAFrame(redraw)).observe(parts.curve);
 }
 
 function writeActivations({ table, output, note }, report, settings, seed) {

@@ -64,14 +64,11 @@ def _picture(start: float, c: float, biases: str) -> bytes:
         variances.append(float(next_variance(variances[-1], s, c)))
     edge = MOST if max(start, 1.04 * c**2 / 6) > MOST / 2 else MOST / 2
     places, settled = np.linspace(0, edge, 200), fixed_point(s, c)
-    # Up to the curve and across to the diagonal, again and again.
-    across = np.repeat(variances, 2)[:-1]
-    up = np.concatenate([[0], np.repeat(variances[1:], 2)])
     with plt.style.context(figures.STYLE):
         figure = Figure(figsize=(7.2, 3.2), dpi=100)
         left, right = figure.subplots(1, 2)
         left.plot([0, edge], [0, edge], color="0.4", ls="--", lw=1.2)
-        left.plot(across, up, color=figures.MEASURED)
+        left.plot(*figures.staircase(variances), color=figures.MEASURED)
         left.plot(places, next_variance(places, s, c), color=figures.PREDICTED)
         left.plot(settled, settled, "ko", ms=5)
         left.set(xlabel="variance in a layer", ylabel="in the next layer")

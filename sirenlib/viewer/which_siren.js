@@ -152,7 +152,7 @@ function drawnNetwork(start, widths, uniform) {
     const [inputs, outputs] = [widths[i], widths[i + 1]];
     roleOf(start, i, depth).forEach((law, k) => {
       const size = law.kind === "zero" ? 0
-        : unitOf(law, { inputs, outputs }) * scales[law.scale];
+        : lawUnit(law, { inputs, outputs }) * scales[law.scale];
       const shape = k ? [outputs] : [outputs, inputs];
       const values = Float64Array.from({ length: k ? outputs : outputs * inputs }, () =>
         size * (law.kind === "normal" ? normalNumber(uniform) : 2 * uniform() - 1));

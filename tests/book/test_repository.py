@@ -43,6 +43,7 @@ ORDER = [
     "diagnosis",
     "evaluation",
     "files",
+    "sounds",
     "checkpoints",
     "batches",
     "steps",
@@ -51,6 +52,8 @@ ORDER = [
     "training",
     "records",
     "figures",
+    "machine",
+    "verify",
     "viewer",
     "__main__",
 ]

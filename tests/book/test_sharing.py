@@ -33,6 +33,23 @@ def test_every_page_has_a_description_of_its_own(site):
             continue
         text = path.read_text("utf-8")
         [said] = re.findall(r'<meta name="description" content="([^"]{20,})">', text)
-        assert 'property="og:title"' in text and "og:image" not in text
+        assert 'property="og:title"' in text
+        assert not re.search("og:image|og:url|canonical", text)
         found[path.name] = said
     assert len(set(found.values())) == len(found) > 15
+
+
+@pytest.mark.slow
+def test_a_published_page_names_its_address_and_its_picture(build):
+    """And the picture is there."""
+    site, base = build("https://github.com/owner/name"), "https://owner.github.io/name"
+    for name in ("index", "06_through_the_layers"):
+        text = (site / f"{name}.html").read_text("utf-8")
+        assert re.findall(r'<link rel="canonical" href="([^"]*)"', text) == [
+            f"{base}/{name}.html"
+        ]
+        found = dict(
+            re.findall(r'<meta property="og:(url|image)" content="(.*?)"', text)
+        )
+        assert found["url"] == f"{base}/{name}.html"
+        assert (site / found["image"].removeprefix(f"{base}/")).stat().st_size > 10_000

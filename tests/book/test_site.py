@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import drawings
 import numpy as np
 import prose
 import pytest
@@ -216,6 +217,47 @@ def test_nothing_scrolls_sideways_on_a_phone(name, chromium, site):
     assert wide(chromium, address(site, name)) == []
 
 
+# For each figure: how much smaller it is than its file, how wide it is, and its box. A
+# formula begins in its place. What scrolls is a stop of the Tab key with a name.
+SIDEWAYS = """() => {
+  const all = (selector) => [...document.querySelectorAll(`.bd-article ${selector}`)];
+  const inside = (each) => !each.closest("details:not([open])");
+  const boxes = all(":is(.drawing, div.math)").filter(inside);
+  const scroll = boxes.filter((each) => each.scrollWidth > each.clientWidth + 1);
+  return {
+    figures: all(".drawing img").filter(inside).map((each) =>
+      [each.naturalWidth, each.clientWidth, each.closest(".drawing").clientWidth]),
+    cut: all("div.math mjx-container").filter((each) => inside(each) &&
+      each.querySelector("mjx-math").getBoundingClientRect().left + 1 <
+      each.closest("div.math").getBoundingClientRect().left).length,
+    small: all("div.math mjx-container").filter((each) => inside(each) &&
+      !each.closest(".preview") && parseFloat(getComputedStyle(each).fontSize) <
+      parseFloat(getComputedStyle(each.closest("div.math")).fontSize)).length,
+    scroll: scroll.length,
+    named: scroll.filter((each) => each.tabIndex === 0 && each.role === "group" &&
+      each.dataset.more === "right" && each.ariaLabel.length > 20).length,
+    stops: boxes.filter((each) => each.tabIndex === 0).length };
+}"""
+
+
+@slow
+@every_page
+def test_letters_and_formulas_can_be_read_on_a_phone(name, chromium, site):
+    sizes = {}
+    for width in (390, 320, 1100):
+        page = open_page(chromium, address(site, name), {"width": width, "height": 800})
+        page.evaluate(SETTLED)
+        seen = sizes[width] = page.evaluate(SIDEWAYS)
+        page.context.close()
+        assert (seen["cut"], seen["small"]) == (0, 0)
+        assert seen["scroll"] == seen["named"] == seen["stops"]
+        for natural, shown, box in seen["figures"]:
+            assert shown >= min(natural, box)
+            # 12 points, the size of the style. Cells that set a smaller one: below.
+            assert 12 / 72 * 120 * shown / natural >= drawings.SMALLEST - 0.05
+    assert all(shown <= box for _, shown, box in sizes[1100]["figures"])
+
+
 @slow
 @every_page
 def test_everybody_can_read_it(name, chromium, site):
@@ -276,15 +318,28 @@ def test_pictures_come_before_code(chromium, site, capsys):
     assert max(seen["top"] for seen in proof) < 900
 
 
-@slow
-def test_search_finds_chapters(chromium, site):
-    page = open_page(chromium, address(site, "search") + "?q=arcsine", DESK)
+def found_by(word: str, chromium, site) -> list[str]:
+    """The pages that the search lists for a word."""
+    page = open_page(chromium, address(site, "search") + f"?q={word}", DESK)
     page.wait_for_selector("#search-results > p:has-text('found')")
     links = page.locator("#search-results a").evaluate_all(
         "(links) => links.map((link) => link.getAttribute('href').split('#')[0])"
     )
     page.context.close()
-    assert {"03_arcsin.html", "05_lemma_1_1.html"} <= set(links)
+    return links
+
+
+@slow
+def test_search_finds_chapters_first(chromium, site):
+    """What explains a word comes before what only uses it, and before a module."""
+    assert set(found_by("arcsine", chromium, site)[:2]) == {
+        "03_arcsin.html",
+        "05_lemma_1_1.html",
+    }
+    found = found_by("initialization", chromium, site)
+    about = ["06_through_the_layers.html", "07_sine_layer.html"]
+    assert found[:3] == [*about, "08_what_omega_0_does.html"]
+    assert "reference.html" in found_by("evaluate", chromium, site)[:2]
 
 
 @slow
