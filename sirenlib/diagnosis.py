@@ -38,7 +38,7 @@ TRAINED = (
 UNKNOWN = (
     "The numbers are as fresh as they were drawn, from no start that is known here. "
     "Compare the bounds below with the table of chapter 8, or draw the maps anew with "
-    "sirenlib.initialize_."
+    "sirenlib.initialize_. Predicted below is the official start."
 )
 
 
