@@ -2,6 +2,7 @@
 
 from .checks import Check, check
 from .derivatives import divergence, forward_laplacian, gradient, jacobian, laplace
+from .diagnosis import Diagnosis, diagnose
 from .environment import default_device, resolve_device
 from .evaluation import evaluate, render, signal_psnr
 from .files import SavedNetwork, load, save

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .train_here import train_here
     from .view_picture import view_picture
     from .view_shape import view_shape
+    from .which_siren import which_siren
 
 __all__ = [
     "explore",
@@ -30,6 +31,7 @@ __all__ = [
     "train_here",
     "view_picture",
     "view_shape",
+    "which_siren",
 ]
 
 
