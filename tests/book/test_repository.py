@@ -47,6 +47,7 @@ ORDER = [
     "loop",
     "fitting",
     "training",
+    "citations",
     "records",
     "figures",
     "viewer",
