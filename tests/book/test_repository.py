@@ -323,6 +323,8 @@ def test_address_gives_launch_buttons_and_links(copy):
     assert "https://owner.github.io/name/" in readme
     colab = "https://colab.research.google.com/github/owner/name/blob/main/book/"
     assert all(f"{colab}{path.name}" in readme for path in chapters())
+    kaggle = f"https://www.kaggle.com/kernels/welcome?src={URL}/blob/main/book/"
+    assert all(f"{kaggle}{path.name}" in readme for path in chapters())
 
 
 @pytest.mark.parametrize(
