@@ -27,7 +27,8 @@ def gradient(y: Tensor, x: Tensor) -> Tensor:
     Source: vsitzmann/siren, ``explore_siren.ipynb``.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> x = torch.tensor([[1.0], [2.0]], requires_grad=True)
         >>> sirenlib.gradient(x**2, x).tolist()
         [[2.0], [4.0]]
@@ -54,7 +55,8 @@ def jacobian(y: Tensor, x: Tensor) -> Tensor:
     """One gradient for each output: ``(N, c, d)`` from ``(N, c)`` and ``(N, d)``.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> x = torch.tensor([[2.0, 3.0]], requires_grad=True)
         >>> y = torch.stack([x[:, 0] + x[:, 1], x[:, 0] * x[:, 1]], -1)
         >>> sirenlib.jacobian(y, x).tolist()
@@ -74,7 +76,8 @@ def divergence(y: Tensor, x: Tensor) -> Tensor:
         ValueError: the shapes differ, or autograd has no way from y back to x.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> x = torch.tensor([[1.0, 2.0]], requires_grad=True)
         >>> sirenlib.divergence(x**2, x).tolist()  # 2 x_0 + 2 x_1
         [[6.0]]
@@ -101,7 +104,8 @@ def laplace(y: Tensor, x: Tensor) -> Tensor:
     Where y is a straight line of x, as inside the pieces of a ReLU network, it is zero.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> x = torch.tensor([[1.0, 2.0]], requires_grad=True)
         >>> y = (x**2).sum(-1, keepdim=True)
         >>> sirenlib.laplace(y, x).tolist()  # 2 + 2
@@ -140,7 +144,8 @@ def forward_laplacian(
     Source: chapters 10 and 13; known as the forward Laplacian (Li et al. 2024).
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> model, coords = sirenlib.Siren(2, 16, 1, 3), torch.zeros(5, 2)
         >>> [tuple(each.shape) for each in sirenlib.forward_laplacian(model, coords)]
         [(5, 3), (5, 3, 2), (5, 3)]

@@ -109,7 +109,8 @@ def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ValueError: coords do not fit the network.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> model, coords = sirenlib.Siren(2, 16, 1, 3), torch.zeros(5, 2)
         >>> [tuple(each.shape) for each in sirenlib.evaluate(model, coords)]
         [(5, 3), (5, 2), (5, 1)]
@@ -145,7 +146,8 @@ def signal_psnr(model: nn.Module, signal: Signal) -> float:
     """PSNR of the network on a whole signal, in decibels, by the signal's weights.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> coords = sirenlib.coordinate_grid(5)
         >>> signal = sirenlib.Signal(coords, -coords, (5,))
         >>> same = torch.nn.Identity()  # each error is 2 x, and their mean square is 2

@@ -55,7 +55,8 @@ def save(
         OSError: the file cannot be written.
 
     Example:
-        >>> import sirenlib, tempfile
+        >>> import tempfile
+        >>> import sirenlib
         >>> signal = sirenlib.cameraman(16)
         >>> model = sirenlib.Siren.for_signal(signal, 16, 1)
         >>> with tempfile.TemporaryDirectory() as folder:

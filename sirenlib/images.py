@@ -41,7 +41,8 @@ def image_signal(
         OSError: the file cannot be read.
 
     Example:
-        >>> import sirenlib, numpy as np
+        >>> import numpy as np
+        >>> import sirenlib
         >>> picture = np.array([[0, 255], [255, 0]], dtype=np.uint8)
         >>> sirenlib.image_signal(picture).values.tolist()
         [[-1.0], [1.0], [1.0], [-1.0]]
@@ -77,7 +78,8 @@ def to_pixels(
     """Values as 8-bit pixels: clipped to their range and rounded, in the same shape.
 
     Example:
-        >>> import sirenlib, numpy as np
+        >>> import numpy as np
+        >>> import sirenlib
         >>> sirenlib.to_pixels(np.array([-1.5, -1.0, 0.2, 1.0])).tolist()
         [0, 0, 153, 255]
     """

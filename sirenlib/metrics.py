@@ -25,7 +25,8 @@ def psnr(
         ValueError: the shapes differ, or the range is not positive.
 
     Example:
-        >>> import sirenlib, numpy as np
+        >>> import numpy as np
+        >>> import sirenlib
         >>> found, wanted = np.array([0.1, -0.1]), np.zeros(2)
         >>> round(sirenlib.psnr(found, wanted, data_range=1), 2)
         20.0
@@ -49,7 +50,8 @@ def snr(prediction: Tensor | np.ndarray, target: Tensor | np.ndarray) -> float:
         ValueError: the shapes differ, or the target is silent: all zero or empty.
 
     Example:
-        >>> import sirenlib, numpy as np
+        >>> import numpy as np
+        >>> import sirenlib
         >>> round(sirenlib.snr(np.array([0.9, 0.0]), np.array([1.0, 0.0])), 2)
         20.0
     """
@@ -103,7 +105,8 @@ def ks_distance(
         ValueError: there are no samples, or one of them is NaN.
 
     Example:
-        >>> import sirenlib, numpy as np
+        >>> import numpy as np
+        >>> import sirenlib
         >>> sirenlib.ks_distance(np.array([0.25, 0.75]), lambda place: place)
         0.25
     """

@@ -125,7 +125,8 @@ class Quilt(nn.Module):
     as in a partition of unity method (Melenk and Babuška 1996).
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> quilt = sirenlib.Quilt((2, 3), 16, 1, out_features=1)
         >>> quilt.net[0].linear.weight.shape[0]  # tiles
         6

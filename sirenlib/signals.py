@@ -29,7 +29,8 @@ class Signal:
         ValueError: naming the argument and what is wrong with it.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> coords = sirenlib.coordinate_grid(2, 3)
         >>> signal = sirenlib.Signal(coords, torch.zeros(6, 1), (2, 3))
         >>> signal.is_grid, signal.array().shape
@@ -193,7 +194,8 @@ def array_signal(
             no range is given; and as `Signal`.
 
     Example:
-        >>> import sirenlib, numpy as np
+        >>> import numpy as np
+        >>> import sirenlib
         >>> sound = sirenlib.array_signal(np.array([0.0, 0.5, -0.25]))
         >>> sound.coords.tolist(), sound.value_range
         ([[-1.0], [0.0], [1.0]], (-0.5, 0.5))

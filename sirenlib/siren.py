@@ -172,7 +172,8 @@ class Siren(nn.Module):
     Source: Sitzmann et al. 2020; vsitzmann/siren, ``explore_siren.ipynb``.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> model = sirenlib.Siren(2, 256, 3, 1)
         >>> sum(weights.numel() for weights in model.parameters())
         198401

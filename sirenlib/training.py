@@ -64,7 +64,8 @@ def train(
     Source: chapters 15 to 17.
 
     Example:
-        >>> import sirenlib, torch
+        >>> import sirenlib
+        >>> import torch
         >>> model = torch.nn.ParameterDict({"slope": torch.zeros(())})
         >>> def loss(generator):
         ...     x = torch.rand(100, generator=generator)
