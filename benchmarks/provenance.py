@@ -5,12 +5,12 @@ import datetime
 import json
 import platform
 import re
-import subprocess
 from pathlib import Path
 
 import torch
 
 import sirenlib
+from sirenlib.machine import cpuinfo, git, processor
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -59,33 +59,20 @@ def provenance(device: torch.device) -> dict:
 
 def _git(*arguments: str) -> str:
     """What git says of the code that is measured."""
-    run = subprocess.run(
-        ["git", *arguments, "--", "sirenlib", "benchmarks/*.py"],
-        cwd=RESULTS.parents[1],
-        capture_output=True,
-        text=True,
-    )
-    return run.stdout.rstrip()
+    return git(RESULTS.parents[1], *arguments, "--", "sirenlib", "benchmarks/*.py")
 
 
 def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    model = platform.processor() or platform.machine()
-    names = re.findall(r"model name\s*: (.*)", _processor())
     threads = torch.get_num_threads()
-    return f"{names[0] if names else model}, {threads} thread{'s'[: threads > 1]}"
+    return f"{processor()}, {threads} thread{'s'[: threads > 1]}"
 
 
 def _instructions() -> str:
     """What PyTorch uses of the processor, and its units for bfloat16."""
-    units = set(re.findall(r"\b(?:avx512_bf16|amx_\w+)\b", _processor()))
+    units = set(re.findall(r"\b(?:avx512_bf16|amx_\w+)\b", cpuinfo()))
     return " ".join([torch.backends.cpu.get_cpu_capability(), *sorted(units)])
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
 
 
 def write_record(name: str, record: dict, device: torch.device, draft: bool) -> None:

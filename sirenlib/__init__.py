@@ -17,4 +17,4 @@ from .signals import Signal, array_signal, coordinate_grid, suggest_omega_0
 from .siren import SineLayer, Siren
 from .training import train
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

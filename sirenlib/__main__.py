@@ -1,7 +1,9 @@
 """``python -m sirenlib fit FILE``: a picture or a sound of your own becomes a network.
 
 ``python -m sirenlib render NETWORK`` draws a picture again, at any size, and ``python
--m sirenlib view NETWORK`` writes a page to zoom into it, or to hear it.
+-m sirenlib view NETWORK`` writes a page to zoom into it, to turn a shape, or to hear a
+sound. ``python -m sirenlib verify`` measures every claim of the book again, on this
+machine.
 """
 
 import argparse
@@ -35,7 +37,7 @@ from . import (
     to_pixels,
 )
 from .arguments import whole_number
-from .environment import resolve_device
+from .environment import DEVICES, resolve_device
 from .evaluation import rendered_rows
 from .files import FARTHEST, SavedNetwork, replace_file
 from .fitting import default_recipe
@@ -51,6 +53,7 @@ NO_MEMORY = ("can't allocate memory", "not enough memory")
 # What a file of ours has at its beginning, so that it may be written again.
 PNG_MARK = b"tEXtSoftware\0sirenlib"
 PAGE_MARK = b'<div class="sirenlib" data-key='
+VERIFY_MARK = b'{\n "sirenlib": "'
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 when it worked, 2 after a one-line error, 130 when it was stopped.
+        0 when it worked, 1 when a claim of the book failed, 2 after a one-line error,
+        130 when it was stopped.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot print
@@ -75,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         return options.run(options) or 0
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         return _failed(str(error))
     except (MemoryError, RuntimeError) as error:
         memory = (MemoryError, torch.cuda.OutOfMemoryError)
@@ -94,7 +98,7 @@ def _failed(message: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m sirenlib", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="fit|render|view")
+    commands = parser.add_subparsers(required=True, metavar="fit|render|view|verify")
     add = _command(commands, "fit", fit_file, "fit a network to a picture or a sound")
     add("file", type=Path, help="any still picture (JPEG, PNG, ...), or a WAV file")
     add("--size", type=int, help="longer side of a picture in pixels; 256 by default")
@@ -117,10 +121,16 @@ def _parser() -> argparse.ArgumentParser:
     names = ("TOP", "BOTTOM", "LEFT", "RIGHT")
     add("--window", type=float, nargs=4, metavar=names, help="a part of the picture")
     add("--device", help="cpu or cuda; the best there is by default")
-    add = _command(commands, "view", view_network, "write a page to zoom into")
+    add = _command(commands, "view", view_network, "write a page with it")
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
+    add = _command(commands, "verify", verify_book, "measure the book's claims again")
+    beside = "the folder of the book; that of the clone by default"
+    add("book", type=Path, nargs="?", metavar="BOOK", help=beside)
+    add("--chapters", type=int, nargs="+", metavar="N", help="these, instead of all")
+    add("--out", type=Path, default=Path("verify.json"), help="the file to share")
+    add("--device", default="cpu", choices=DEVICES, help="cpu by default, as the book")
     return parser
 
 
@@ -313,17 +323,30 @@ def _require_window(window: tuple, saved: SavedNetwork) -> None:
 
 def view_network(options: argparse.Namespace) -> None:
     """Write a page that needs nothing else, with the network in it."""
-    from .viewer import view_picture
-
     saved = load(options.network)
     _require_free_file(options.out, PAGE_MARK)
     title = options.title or options.out.stem
-    pixels = " by ".join(map(str, saved.shape))
-    alt = f"{title}, learned from {pixels} pixels and drawn by a neural network."
-    page = view_picture(saved, alt=alt).page(title)
+    page = _page(saved, title)
     # A name that is no UTF-8 stands in the title as Python spells it.
     replace_file(options.out, page.encode("utf-8", "backslashreplace"))
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
+
+
+def verify_book(options: argparse.Namespace) -> int:
+    """Run the chapters, print what differs from the book, and write one file."""
+    from . import verify  # only here: it runs notebooks
+
+    device, book = resolve_device(options.device), verify.find_book(options.book)
+    runs = verify.read_book(book, options.chapters)
+    _require_free_file(options.out, VERIFY_MARK)
+    finished = verify.measure(runs, options.device)
+    claims = [claim for run in runs for claim in run.claims()]
+    lines = [verify.differences(runs), verify.stops(runs), verify.summary(claims)]
+    print("\n\n".join(filter(None, lines)))
+    text = json.dumps(verify.report(runs, book, device), ensure_ascii=False, indent=1)
+    replace_file(options.out, f"{text}\n".encode())
+    print(f"{'written' if finished else 'stopped, and written so far'}: {options.out}")
+    return int(any(run.error for run in runs)) if finished else 130
 
 
 def _require_free_file(path: Path, mark: bytes) -> None:
@@ -337,6 +360,21 @@ def _require_free_file(path: Path, mark: bytes) -> None:
                     f"--out {path} is there already, and this command did not write "
                     "it: choose another name"
                 )
+
+
+def _page(saved: SavedNetwork, title: str) -> str:
+    """A page with what a network of so many coordinates is."""
+    from .viewer import play_sound, view_picture, view_shape
+
+    views = {
+        1: (play_sound, "samples and played"),
+        2: (view_picture, "pixels and drawn"),
+        3: (view_shape, "points and drawn"),
+    }
+    view, made = views.get(saved.model.in_features, views[2])
+    count = " by ".join(map(str, saved.shape))
+    alt = f"{title}, learned from {count} {made} by a neural network."
+    return view(saved, alt=alt).page(title)
 
 
 def _save_png(pixels: np.ndarray, path: Path) -> None:

@@ -20,6 +20,7 @@ from sirenlib import (
     Quilt,
     Signal,
     Siren,
+    array_signal,
     image_signal,
     load,
     psnr,
@@ -312,11 +313,11 @@ def test_same_seed_same_network(photo, tmp_path, capsys):
 
 
 def test_help_succeeds(capsys):
-    for arguments, words in ((["fit"], "--size"), ([], "fit|render|view")):
+    for arguments, words in ((["fit"], "--size"), ([], "fit|render|view|verify")):
         with pytest.raises(SystemExit) as stop:
             main([*arguments, "--help"])
         assert stop.value.code == 0 and words in capsys.readouterr().out
-    assert "fit|render|view" in complaint(capsys)
+    assert "fit|render|view|verify" in complaint(capsys)
 
 
 # Bad input
@@ -875,6 +876,29 @@ def test_view_writes_one_page_with_everything_in_it(fitted, tmp_path, capsys):
     assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
 
 
+def test_view_of_a_sound_plays_it(tmp_path, capsys):
+    signal = array_signal(np.sin(np.arange(99)))
+    save(Siren(1, 8, 1, 1), tmp_path / "n.pt", signal, rate=11025)
+    path = tmp_path / "bell.html"
+    assert main(["view", str(tmp_path / "n.pt"), "--out", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert 'alt="bell, learned from 99 samples and played by a neural network."' in page
+    assert "playSound(root, " in page and '"rate": 11025' in page
+    assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
+
+
+def test_view_of_a_shape_turns_it(tmp_path, capsys):
+    grid = grid_between([(-1, 1, 3), (-1, 1, 4), (-1, 1, 5)])
+    path = tmp_path / "egg.html"
+    signal = Signal(grid, grid[:, :1].clone(), (3, 4, 5))
+    save(Siren(3, 8, 1, 1), tmp_path / "n.pt", signal)
+    assert main(["view", str(tmp_path / "n.pt"), "--out", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert 'alt="egg, learned from 3 by 4 by 5 points' in page
+    assert "viewShape(root, " in page
+    assert capsys.readouterr().out == f"{len(page) / 1e6:.1f} MB: {path}\n"
+
+
 def test_view_of_a_hostile_name_is_text(small, tmp_path, capsys):
     path = tmp_path / "<img onerror=alert(1)>.html"
     network = str(small)
@@ -891,7 +915,7 @@ def test_view_of_a_hostile_name_is_text(small, tmp_path, capsys):
     [
         (["gone.pt"], "gone.pt: there is no such file"),
         (["n.pt", "--out", "missing/a.html"], "there is no such folder"),
-        (["sound.pt"], "the network maps 1 coordinates to 1 outputs"),
+        (["sound.pt"], "the network does not say its rate"),
     ],
 )
 def test_bad_view_says_why(networks, tmp_path, capsys, arguments, reason):

@@ -105,6 +105,19 @@ def test_quilt_of_a_sound_or_a_volume_is_kept(path, d):
     assert torch.equal(load(path).model(coords), model(coords))
 
 
+def test_network_of_a_volume_keeps_its_box(path):
+    """Three axes of different lengths, of which one descends."""
+    window = ((-1.0, 0.5), (0.0, 2.0), (3.0, -3.0))
+    shape = (3, 4, 5)
+    coords = grid_between([(*ends, n) for ends, n in zip(window, shape, strict=True)])
+    model = Siren(3, 8, 1, 1)
+    signal = Signal(coords, coords[:, :1].clone(), shape, (-2.0, 2.0))
+    save(model, path, signal)
+    saved = load(path)
+    assert saved[1:] == (shape, (-2.0, 2.0), window, None)
+    assert torch.equal(saved.model(coords), model(coords))
+
+
 def test_file_from_before_there_were_quilts_holds_a_siren(path):
     model, signal = network(), picture()
     save(model, path, signal)

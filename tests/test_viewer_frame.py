@@ -33,6 +33,18 @@ def network():
     return sirenlib.Siren(2, 16, 1, 1, generator=generator)
 
 
+@functools.cache
+def ball():
+    """A network of three coordinates that is below zero around the middle."""
+    model = sirenlib.Siren(3, 3, 0, 1, first_omega_0=1.0)
+    with torch.no_grad():
+        model.net[0].linear.weight.copy_(torch.eye(3))
+        model.net[0].linear.bias.fill_(-math.pi / 2)
+        model.net[1].weight.fill_(1.0)
+        model.net[1].bias.fill_(2.8)
+    return model
+
+
 def states(model) -> dict:
     """Two steps of a fit."""
     halved = {name: weight / 2 for name, weight in model.state_dict().items()}
@@ -44,6 +56,13 @@ def quilts() -> dict:
     generator = torch.Generator().manual_seed(0)
     model = sirenlib.Quilt((2, 2), 8, 1, 1, generator=generator)
     return dict.fromkeys([(2, 0.125, 1), (4, 0.125, 1)], model)
+
+
+def sound(alt):
+    generator = torch.Generator().manual_seed(0)
+    model = sirenlib.Quilt((3,), 8, 1, 1, generator=generator)
+    target = sirenlib.array_signal(np.sin(np.arange(900)))
+    return viewer.play_sound(model, alt=alt, rate=8000, target=target)
 
 
 SMALL = sirenlib.cameraman(16)
@@ -58,6 +77,8 @@ NAME = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILIN
 IN_ORDER = ["timesTransposed", "readNetwork", "meanOf", "viewPicture", "trainHere"]
 VIEWERS = {
     "picture": lambda alt: viewer.view_picture(network(), SMALL, alt=alt),
+    "sound": sound,
+    "shape": lambda alt: viewer.view_shape(ball(), alt=alt, size=96),
     "scrubber": lambda alt: viewer.scrub_training(
         network(), states(network()), SMALL, alt=alt
     ),
@@ -119,6 +140,7 @@ def test_scripts_say_what_they_need(script):
     for other, content in SCRIPTS.items():
         for name in set(NAME.findall(content)) - own:
             called = rf"(?<![\w.]){name}\b" + ("" if name.isupper() else r"[(),;]")
+            called += rf"|extends {name}\b"
             used |= {other} if re.search(called, code) else set()
     assert sorted(needs) == sorted(used)
 

@@ -5,7 +5,6 @@ set-up cell, and ``--write`` puts it into every chapter, whose outputs stay.
 """
 
 import argparse
-import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -106,15 +105,14 @@ class Chapter:
 
     def checks(self) -> list:
         """What `sirenlib.check` printed: each `Check`, with the number of its cell."""
-        from sirenlib.checks import Check  # imported late: PyTorch takes seconds
+        from sirenlib.verify import printed  # imported late: PyTorch takes seconds
 
-        found = []
-        for number, output in self.outputs():
-            if output.get("name") == "stdout":
-                for line in output.text.splitlines():
-                    with contextlib.suppress(ValueError):  # another line
-                        found.append((number, Check.parse(line)))
-        return found
+        return [
+            (number, check)
+            for number, output in self.outputs()
+            if output.get("name") == "stdout"
+            for check in printed(output.text)
+        ]
 
     def statements(self) -> list[Statement]:
         """The boxes of lemmas, theorems and claims, in their order."""

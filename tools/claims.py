@@ -36,7 +36,11 @@ training differ between machines as well. They are held by a bound, with room be
 or above it.
 
 If one of these lines were false, its cell would stop with an error, and the tests of
-the book with it. The lemmas and Theorem 1.8 have the numbers of the supplement of
+the book with it. You can measure all of them on your own machine, with
+`python -m sirenlib verify` in the folder of the repository. It runs the cells of the
+chapters, prints which numbers differ from these, and writes them into one file.
+
+The lemmas and Theorem 1.8 have the numbers of the supplement of
 [Sitzmann et al. 2020](https://arxiv.org/abs/2006.09661). Every other statement is
 numbered by this book, which does not mean that it was found here: the chapters say
 who found what.

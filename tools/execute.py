@@ -41,17 +41,11 @@ def execute(path: Path) -> None:
     Raises:
         SystemExit: a cell failed; the message has its number and traceback.
     """
+    from sirenlib.verify import client_for  # imported late: PyTorch takes seconds
+
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        kernel_name=KERNEL["name"],
-        timeout=600,
-        record_timing=False,
-        store_widget_state=False,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    with client.setup_kernel():
+    client = client_for(notebook, path.parent, timeout=600)
+    with client.setup_kernel(cleanup_kc=True):
         for index, cell in enumerate(notebook.cells):
             _run(client, cell, index, path)
     tidy(notebook)

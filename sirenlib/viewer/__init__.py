@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from .explore_folding import explore_folding
     from .explore_omega_0 import explore_omega_0
     from .explore_quilt import explore_quilt
+    from .play_sound import play_sound
     from .scrub_training import scrub_training
     from .train_here import train_here
     from .view_picture import view_picture
+    from .view_shape import view_shape
 
 __all__ = [
     "explore",
@@ -23,9 +25,11 @@ __all__ = [
     "explore_folding",
     "explore_omega_0",
     "explore_quilt",
+    "play_sound",
     "scrub_training",
     "train_here",
     "view_picture",
+    "view_shape",
 ]
 
 

@@ -1,53 +1,17 @@
-/* needs: frame network colors */
+/* needs: network colors passes */
 /* The neural picture without a graphics processor. */
 
 const MOST_WORK = 6e8;  // multiplications for the values of a drawing
 const FEWEST = 3e4;    // pixels that it has in any case
 
-/* Draws the network with the processor: coarse at first, then finer, in short pieces of
-   work that leave the page free. */
-class ProcessorRenderer {
+class ProcessorRenderer extends Passes {
   constructor(network, { pixels, colors }) {
-    this.canvas = element("canvas");
+    super();
     this.network = network;
     this.pixels = pixels;
     this.colors = colors;
     const each = network.tiles[0].reduce((sum, { W }) => sum + W.length, 0);
     this.most = Math.max(FEWEST, MOST_WORK / each);
-  }
-
-  draw(scene, done) {
-    this.scene = scene;
-    const { width, height } = this.canvas;
-    const passes = [8, 3, 1].map((share) =>
-      [Math.ceil(width / share), Math.ceil(height / share)]);
-    const next = () => {
-      const [w, h] = passes.shift();
-      this.pass(scene, w, h, () => (passes.length ? next() : done()));
-    };
-    next();
-  }
-
-  pass(scene, width, height, done) {
-    const image = new ImageData(width, height);
-    const points = width * height;
-    let first = 0;
-    const work = () => {
-      if (scene !== this.scene) return;
-      const start = performance.now();
-      while (first < points && performance.now() - start < 20) {
-        const count = Math.min(64, points - first);
-        this.color(scene, image, first, count);
-        first += count;
-      }
-      if (first < points) {
-        setTimeout(work, 0);
-        return;
-      }
-      this.show(scene, image);
-      done();
-    };
-    work();
   }
 
   color(scene, image, first, count) {
@@ -69,14 +33,11 @@ class ProcessorRenderer {
     }
   }
 
-  /* The image over the whole canvas, the training pixels left of the split. */
+  /* The image, the line around it, and the training pixels left of the split. */
   show(scene, image) {
+    super.show(scene, image);
     const { canvas } = this;
     const page = canvas.getContext("2d");
-    const small = element("canvas", { width: image.width, height: image.height });
-    small.getContext("2d").putImageData(image, 0, 0);
-    page.imageSmoothingEnabled = true;
-    page.drawImage(small, 0, 0, canvas.width, canvas.height);
     const [row, column, rows, columns] = scene.view;
     const [top, left, tall, wide] = scene.extent;
     const box = [

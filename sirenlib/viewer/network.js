@@ -7,8 +7,9 @@
    for a linear one; weights, in base64, tile after tile each layer's matrix and then its
    bias. omega_0 is multiplied into both, and the way from the page's coordinates to
    those of the tile into the first layer's: so every tile is asked at the same ones. */
-function readNetwork({ tiles: counts = [1, 1], overlap = 0, window, ...form }) {
+function readNetwork({ tiles: given, overlap = 0, window, ...form }) {
   const { widths, omegas, weights } = form;
+  const counts = given ?? new Array(widths[0]).fill(1);
   const numbers = typeof weights === "string" ? floats(weights) : weights;
   const axes = counts.map((count, i) => {
     const [first, last] = window?.[i] ?? [-1, 1];
@@ -30,8 +31,9 @@ function readNetwork({ tiles: counts = [1, 1], overlap = 0, window, ...form }) {
     axes.forEach((axis, i) => moveInto(layers[0], i, axis, place[i]));
     return layers;
   };
-  const tiles = Array.from({ length: counts[0] * counts[1] }, (_, tile) =>
-    readTile([Math.floor(tile / counts[1]), tile % counts[1]]));
+  const behind = (i) => counts.slice(i).reduce((product, count) => product * count, 1);
+  const tiles = Array.from({ length: behind(0) }, (_, tile) =>
+    readTile(counts.map((count, i) => Math.floor(tile / behind(i + 1)) % count)));
   return { axes, tiles, outputs: widths[widths.length - 1] };
 }
 
@@ -115,41 +117,45 @@ function addPiece(state, at, to, found, i, from, y, x) {
     + (y.bend * x.share + y.share * x.bend) * value;
 }
 
-/* The same of one tile alone, all carried through its layers together (chapter 10). */
+/* The same of one tile alone, for any number d of coordinates, all carried through its
+   layers together (chapter 10): the values, d blocks of slopes, and the Laplacians. */
 function evaluateTile(layers, coords, derivatives) {
-  const points = coords.length / 2;
+  const axes = layers[0].inputs;
+  const points = coords.length / axes;
   let state = coords;
   if (derivatives) {
-    state = new Float64Array(8 * points);
+    state = new Float64Array((axes + 2) * axes * points);
     state.set(coords);
-    for (let i = 0; i < points; i++) {
-      state[2 * (points + i)] = 1;
-      state[2 * (2 * points + i) + 1] = 1;
+    for (let axis = 0; axis < axes; axis++) {
+      const block = (axis + 1) * axes * points;
+      for (let i = 0; i < points; i++) state[block + axes * i + axis] = 1;
     }
   }
-  const rows = derivatives ? 4 * points : points;
+  const rows = derivatives ? (axes + 2) * points : points;
   for (const { inputs, outputs, sine, W, b } of layers) {
     const next = new Float64Array(rows * outputs);
     timesTransposed(state, W, next, rows, outputs, inputs);
     const block = points * outputs;
     for (let i = 0; i < block; i++) next[i] += b[i % outputs];
-    if (sine) throughSine(next, block, derivatives);
+    if (sine) throughSine(next, block, derivatives ? axes : 0);
     state = next;
   }
   return state;
 }
 
-function throughSine(state, block, derivatives) {
+function throughSine(state, block, axes) {
   for (let i = 0; i < block; i++) {
     const phase = state[i];
     const sine = Math.sin(phase);
     state[i] = sine;
-    if (!derivatives) continue;
+    if (!axes) continue;
     const cosine = Math.cos(phase);
-    const row = state[block + i], column = state[2 * block + i];
-    state[3 * block + i] =
-      cosine * state[3 * block + i] - sine * (row * row + column * column);
-    state[block + i] = cosine * row;
-    state[2 * block + i] = cosine * column;
+    let square = 0;
+    for (let at = block + i; at < (axes + 1) * block; at += block) {
+      square += state[at] * state[at];
+      state[at] *= cosine;
+    }
+    const last = (axes + 1) * block + i;
+    state[last] = cosine * state[last] - sine * square;
   }
 }

@@ -1,4 +1,4 @@
-/* needs: frame network colors gpu cpu */
+/* needs: frame network colors stage renderer gpu cpu */
 /* The neural picture: a network in a frame that the reader zooms into. */
 
 const MODES = ["value", "gradient", "laplacian", "bands"];
@@ -37,11 +37,11 @@ class PictureViewer {
     this.network = readNetwork(spec.network);
     this.frame = pictureFrame(spec);
     this.state = { ...home(this.frame), mode: "value", split: 0, cuts: [0.44, 0.66] };
-    this.stage = element("div", { class: "stage", tabindex: 0, role: "application",
-      "aria-label": `${spec.alt} Arrow keys move, plus and minus zoom, 0 shows all.` });
+    this.stage = stageFor(
+      `${spec.alt} Arrow keys move, plus and minus zoom, 0 shows all.`);
     this.readout = element("output", { "aria-live": "polite" });
     this.scale = element("p", { class: "note" });
-    this.numbers = element("div", { hidden: "" }, this.readout, this.scale);
+    this.numbers = element("div", {}, this.readout, this.scale);
     this.handles = [0, 1].map((i) => borderHandle(this, i));
     this.borders = element("div", { class: "borders" }, ...this.handles);
     this.drawSoon = onceAFrame(() =>
@@ -55,7 +55,7 @@ class PictureViewer {
         this.stage, this.borders),
       this.buttons(), ...(spec.pixels ? [this.splitter()] : []), this.numbers,
       element("p", { class: "note" }, HOW_TO));
-    listen(this);
+    this.listen();
     new ResizeObserver(() => this.resize()).observe(this.stage);
     this.say();
     this.pick(0);
@@ -65,15 +65,12 @@ class PictureViewer {
 
   buttons() {
     const zoomBy = (factor) => this.move({ zoom: this.state.zoom * factor });
-    const numbers = button("numbers", () => {
-      this.numbers.hidden = !this.numbers.hidden;
-      numbers.setAttribute("aria-pressed", !this.numbers.hidden);
-    }, { "aria-pressed": false });
     return element("div", { class: "row" },
       element("span", { class: "choice" },
         button("+", () => zoomBy(1.5), { "aria-label": "zoom in" }),
         button("−", () => zoomBy(1 / 1.5), { "aria-label": "zoom out" }),
-        button("whole picture", () => this.fly(home(this.frame))), numbers),
+        button("whole picture", () => this.fly(home(this.frame))),
+        switchFor("numbers", this.numbers)),
       element("span", { class: "choice" }, ...this.spec.places.map(([name, window]) =>
         button(name, () => this.fly(placeOf(window, this.frame))))));
   }
@@ -86,42 +83,22 @@ class PictureViewer {
     }, (percent) => `${percent} %`);
   }
 
-  /* With a graphics processor by a shader, otherwise, or where that fails, without. */
   start(pixels) {
-    const { renderer, colors } = this.spec;
+    const { network, spec: { renderer, colors } } = this;
     const material = { pixels, colors: bytes(colors) };
-    const plain = () => this.use(new ProcessorRenderer(this.network, material));
-    if (renderer === "cpu" || (renderer === "auto" && !hasFastShaders())) {
-      plain();
-      return;
-    }
-    try {
-      this.use(new ShaderRenderer(this.network, material, plain));
-    } catch (error) {
-      if (renderer === "webgl") throw error;
-      plain();
-    }
+    withRenderer(renderer, (lost) => new ShaderRenderer(network, material, lost),
+      () => new ProcessorRenderer(network, material), (found) => this.use(found));
   }
 
   use(renderer) {
     this.renderer = renderer;
-    renderer.canvas.width = 0;
+    renderer.canvas.width = 0;  // of no size yet
     this.stage.replaceChildren(renderer.canvas);
     this.resize();
   }
 
-  /* A pixel for each of the screen's, or as many as the renderer can do. */
   resize() {
-    const { clientWidth, clientHeight } = this.stage;
-    if (!this.renderer || !clientWidth) return;
-    const { canvas, most } = this.renderer;
-    const sharp = Math.min(2, devicePixelRatio,
-      Math.sqrt(most / (clientWidth * clientHeight)));
-    const [width, height] = [clientWidth, clientHeight].map((side) =>
-      Math.max(1, Math.round(side * sharp)));
-    if (canvas.width === width && canvas.height === height) return;
-    Object.assign(canvas, { width, height });
-    this.draw();
+    if (this.renderer && fitToStage(this.renderer, this.stage)) this.draw();
   }
 
   /* How much of each axis is seen. */
@@ -194,6 +171,32 @@ class PictureViewer {
     state.column = within(state.column, left - wide, left + 2 * wide);
     this.draw();
     this.say();
+  }
+
+  listen() {
+    const { state } = this;
+    const drag = ([fromY, fromX], [toY, toX]) => {
+      const [rows, columns] = this.spans();
+      this.move({ row: state.row - (toY - fromY) * rows,
+        column: state.column - (toX - fromX) * columns });
+    };
+    const zoom = ([y, x], factor) => {
+      const [rows, columns] = this.spans();
+      const zoom = between(state.zoom * factor, FARTHEST, CLOSEST);
+      const rest = 1 - state.zoom / zoom;  // what is under the cursor stays there
+      this.move({ zoom, row: state.row + y * rows * rest,
+        column: state.column + x * columns * rest });
+    };
+    const point = ([y, x]) => {
+      const [rows, columns] = this.spans();
+      this.say(state.row + y * rows, state.column + x * columns);
+    };
+    const key = (name) => {
+      const change = changeByKey(name, state, this.spans(), this.frame);
+      if (change) this.move(change);
+      return change;
+    };
+    listenTo(this.stage, { drag, zoom, point, key });
   }
 
   /* Write the numbers at a place, the middle if none is given. */
@@ -303,66 +306,6 @@ function scaleText(mode, [low, high, ...fields], [, [left, right]]) {
       "same below 0.",
   };
   return texts[mode] ?? Object.values(texts).join(" ");
-}
-
-/* Mouse, touch and keys. Before the picture has been tapped, a finger that moves up or
-   down scrolls the page, and so does the wheel. */
-function listen(viewer) {
-  const { stage, state } = viewer;
-  const fingers = new Map();
-  // From -1/2 to 1/2, down and to the right.
-  const placeOf = (event) => {
-    const box = stage.getBoundingClientRect();
-    return [(event.clientY - box.top) / box.height - 0.5,
-      (event.clientX - box.left) / box.width - 0.5];
-  };
-  const zoomAt = ([y, x], factor) => {
-    const [rows, columns] = viewer.spans();
-    const zoom = between(state.zoom * factor, FARTHEST, CLOSEST);
-    const rest = 1 - state.zoom / zoom;  // what is under the cursor stays there
-    viewer.move({ zoom, row: state.row + y * rows * rest,
-      column: state.column + x * columns * rest });
-  };
-  const drag = ([fromY, fromX], [toY, toX]) => {
-    const [rows, columns] = viewer.spans();
-    viewer.move({ row: state.row - (toY - fromY) * rows,
-      column: state.column - (toX - fromX) * columns });
-  };
-  const pinch = (still, from, to) => {
-    const apart = (place) => Math.hypot(place[0] - still[0], place[1] - still[1]);
-    const middle = [(to[0] + still[0]) / 2, (to[1] + still[1]) / 2];
-    zoomAt(middle, apart(to) / Math.max(0.001, apart(from)));
-  };
-  const lift = (event) => fingers.delete(event.pointerId);
-  furnish(stage, {
-    click: () => stage.focus(),
-    pointerdown: (event) => {
-      stage.setPointerCapture(event.pointerId);
-      fingers.set(event.pointerId, placeOf(event));
-    },
-    pointermove: (event) => {
-      const [from, to] = [fingers.get(event.pointerId), placeOf(event)];
-      const others = [...fingers].filter(([id]) => id !== event.pointerId);
-      if (from && others.length) pinch(others[0][1], from, to);
-      else if (from) drag(from, to);
-      if (from) fingers.set(event.pointerId, to);
-      const [rows, columns] = viewer.spans();
-      viewer.say(state.row + to[0] * rows, state.column + to[1] * columns);
-    },
-    pointerup: lift,
-    pointercancel: lift,
-    keydown: (event) => {
-      const change = changeByKey(event.key, state, viewer.spans(), viewer.frame);
-      if (!change || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      viewer.move(change);
-    },
-  }, []);
-  stage.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !stage.matches(":focus")) return;
-    event.preventDefault();
-    zoomAt(placeOf(event), Math.exp(-0.0015 * event.deltaY));
-  }, { passive: false });
 }
 
 function changeByKey(key, { row, column, zoom }, [rows, columns], frame) {

@@ -151,34 +151,50 @@ def packed(model: Siren | Quilt) -> dict:
     Raises:
         ValueError: a weight is NaN or infinite, or becomes so in 32 bits.
     """
+    form, arrays = form_and_arrays(model)
+    return form | {"weights": base64_floats(np.concatenate(arrays, axis=1))}
+
+
+def form_and_arrays(model: Siren | Quilt) -> tuple[dict, list[np.ndarray]]:
+    """Sizes and factors of the layers, and then each layer's matrix and its bias, in
+    32 bits, as arrays of a row for each tile.
+
+    Raises:
+        ValueError: a weight is NaN or infinite, or becomes so in 32 bits.
+    """
     sines = (SineLayer, TiledSine)
     layers = [
         (layer.linear, layer.omega_0) if isinstance(layer, sines) else (layer, None)
         for layer in model.net
     ]
-    tiles, frame = 1, {}
+    tiles, form = 1, {}
     if isinstance(model, Quilt):
         tiles = math.prod(model.tiles)
-        frame = {name: getattr(model, name) for name in ("tiles", "overlap", "window")}
-    rows = []
+        form = {name: getattr(model, name) for name in ("tiles", "overlap", "window")}
+    arrays = []
     for linear, _ in layers:
-        weight = linear.weight.mT if frame else linear.weight  # (..., out, in)
-        rows += [part.detach().float().cpu() for part in (weight, linear.bias)]
-    numbers = torch.cat([part.reshape(tiles, -1) for part in rows], dim=1).numpy()
-    require_finite("the network", numbers)
-    return frame | {
+        weight = linear.weight.mT if form else linear.weight  # (..., out, in)
+        for part in (weight, linear.bias):
+            arrays.append(part.detach().float().cpu().reshape(tiles, -1).numpy())
+    require_finite("the network", *arrays)
+    return form | {
         "widths": [model.in_features, *(linear.out_features for linear, _ in layers)],
         "omegas": [omega_0 for _, omega_0 in layers],
-        "weights": base64_floats(numbers),
-    }
+    }, arrays
+
+
+def in_32_bits(model: Siren | Quilt) -> Siren | Quilt:
+    """The network as a page draws it: itself, or a copy where its weights differ."""
+    if any(weight.dtype != torch.float32 for weight in model.parameters()):
+        return copy.deepcopy(model).float()
+    return model
 
 
 def _picture(
     model: Siren | Quilt, shape: tuple[int, int], value_range: tuple, window: Window
 ) -> bytes:
     """The value of the network, as a PNG file."""
-    if any(weight.dtype != torch.float32 for weight in model.parameters()):
-        model = copy.deepcopy(model).float()
+    model = in_32_bits(model)
     sides = [max(1 / LONGEST, side / max(shape)) for side in shape]
     drawn = render(model, *(max(2, round(SIDE * side)) for side in sides), window)
     return png(rgb(to_pixels(drawn.numpy(), value_range)))

@@ -178,7 +178,7 @@ def test_record_of_changed_code_is_refused(monkeypatch):
 
 def test_flags_of_bfloat16_are_named(monkeypatch):
     flags = "flags : fpu avx2 avx512f avx512_bf16 amx_tile amx_bf16 avx512_vnni"
-    monkeypatch.setattr(provenance, "_processor", lambda: f"{flags}\n{flags}\n")
+    monkeypatch.setattr(provenance, "cpuinfo", lambda: f"{flags}\n{flags}\n")
     found = provenance._instructions().split()[1:]
     assert found == ["amx_bf16", "amx_tile", "avx512_bf16"]
 

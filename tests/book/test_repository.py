@@ -51,6 +51,8 @@ ORDER = [
     "citations",
     "records",
     "figures",
+    "machine",
+    "verify",
     "viewer",
     "__main__",
 ]
