@@ -188,6 +188,13 @@ def diagnose(
     that of the first layer does not, unless its biases are phases. Two starts can have
     the same laws at some width or omega_0: both are named then.
 
+    Example:
+        >>> import sirenlib, torch
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> model = sirenlib.Siren(2, 256, 3, 1, generator=generator)
+        >>> sirenlib.diagnose(model.state_dict()).scheme
+        'official'
+
     Source: chapter 8; the page "Which SIREN is this?" does the same.
     """
     if isinstance(state_dict, str | Path):
