@@ -40,6 +40,7 @@ ORDER = [
     "derivatives",
     "evaluation",
     "files",
+    "links",
     "sounds",
     "checkpoints",
     "batches",
