@@ -364,7 +364,7 @@ def link_network(options: argparse.Namespace) -> None:
     same = psnr(drawn[1].astype(float), drawn[0].astype(float), data_range=255)
     print(link)
     said = (
-        f"{len(link):,} characters; rounded to 8 bits it is the same to {same:.1f} dB"
+        f"{len(link):,} characters. Rounded, it is within {same:.1f} dB of the network"
     )
     if not base:
         said += f". Put it behind the # of {LINK_PAGE}, a page of the book"
@@ -399,7 +399,7 @@ def _write_qr(link: str, path: Path) -> None:
         raise ModuleNotFoundError(
             "a QR code needs the package segno: pip install segno"
         ) from error
-    code = segno.make_qr(link, error="l", boost_error=False)
+    code = segno.make(link, error="l", micro=False, boost_error=False)
     if path.suffix.lower() == ".png":
         rows = code.matrix_iter(scale=4, border=4)  # (H, W) of 0, and of 1 for dark
         dark = np.array([list(row) for row in rows], dtype=bool)
