@@ -35,7 +35,7 @@ def train_here(
             such as ``cameraman(64)``.
         alt: what the two show, in a sentence.
         omega_0: that of the first layer at the start, 1 to 200.
-        page: the address of a page with `view_link`; with it there is a button for a
+        page: the address of a page with ``view_link``; with it there is a button for a
             link to what has been learned.
 
     Raises:

@@ -8,7 +8,7 @@ from .view_picture import LONGEST, view_picture
 
 
 def view_link(example: str, *, alt: str, _renderer: str = "auto") -> LiveOutput:
-    """What stands behind the # of the page's address, as `view_picture` draws it.
+    """What stands behind the # of the page's address, as ``view_picture`` draws it.
 
     The page reads the text itself. Where there is none, or a damaged one, it says so
     and draws the example.
