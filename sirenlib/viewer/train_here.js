@@ -16,7 +16,7 @@ class Learner {
   constructor(name, side, hear, fail) {
     Object.assign(this, { name, hear, fail, worker: null });
     this.canvas = element("canvas", { width: side, height: side, role: "img",
-      style: CANVAS_STYLE });
+      style: CANVAS_STYLE, "aria-label": `The ${name} network, not drawn yet` });
     this.caption = element("figcaption");
     this.figure = element("figure", {}, this.canvas, this.caption);
   }
