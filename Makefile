@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test slow execute bench wheel repository cover clean
+.PHONY: help book pdf test slow execute bench wheel student repository cover clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -46,8 +46,11 @@ bench: .venv/ready  ## measure the recorded times again, and print them on their
 	$(BIN)/python benchmarks/derivatives.py --device $(or $(DEVICE),cpu)
 	$(BIN)/python tools/tables.py
 
-wheel: .venv/ready  ## make dist/sirenlib-*.whl, to upload beside a chapter in Colab
+wheel: .venv/ready  ## make dist/sirenlib-*.whl, to upload beside a chapter in Colab, Kaggle or another host
 	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+student: .venv/ready  ## write the chapters without their solutions into build/student, for a class
+	$(BIN)/python tools/student.py
 
 repository: .venv/ready  ## set the public address: make repository URL=https://github.com/OWNER/NAME (URL= takes it back)
 	$(BIN)/python tools/address.py "$(URL)"

@@ -1,7 +1,9 @@
 """Sine networks (SIREN) in PyTorch: the library that the book's chapters import."""
 
 from .checks import Check, check
+from .citations import citation
 from .derivatives import divergence, forward_laplacian, gradient, jacobian, laplace
+from .diagnosis import Diagnosis, diagnose
 from .environment import default_device, resolve_device
 from .evaluation import evaluate, render, signal_psnr
 from .files import SavedNetwork, load, save

@@ -17,6 +17,12 @@ class Check:
     ``relation`` is one of ``≤``, ``≥``, ``≈``, ``=`` and ``<``, and ``against`` is what
     would not have passed; the numbers are kept as the text that is printed, so that
     nothing is lost on the way.
+
+    Example:
+        >>> import sirenlib
+        >>> claim = sirenlib.Check("Claim 2.1", "mean", "0.001", "≈", "0.000 ± 0.003")
+        >>> sirenlib.Check.parse(str(claim)) == claim
+        True
     """
 
     statement: str
@@ -88,6 +94,11 @@ def check(
             ``against`` would have met it too.
         TypeError: not exactly one demand; or ``prediction`` is no number, or the line
             prints none to compare it with.
+
+    Example:
+        >>> import sirenlib
+        >>> sirenlib.check("Pythagoras", "3² + 4²", 3**2 + 4**2, near=25, within=0)
+        ✓ Pythagoras      3² + 4²                             25 = 25
     """
     measured = float(measured)
     demands = {"≤": at_most, "≥": at_least, "≈": near, "<": below}

@@ -25,6 +25,13 @@ def gradient(y: Tensor, x: Tensor) -> Tensor:
         ValueError: autograd has no way from y back to x.
 
     Source: vsitzmann/siren, ``explore_siren.ipynb``.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> x = torch.tensor([[1.0], [2.0]], requires_grad=True)
+        >>> sirenlib.gradient(x**2, x).tolist()
+        [[2.0], [4.0]]
     """
     if not x.requires_grad:
         raise ValueError(
@@ -45,7 +52,16 @@ def gradient(y: Tensor, x: Tensor) -> Tensor:
 
 
 def jacobian(y: Tensor, x: Tensor) -> Tensor:
-    """One gradient for each output: ``(N, c, d)`` from ``(N, c)`` and ``(N, d)``."""
+    """One gradient for each output: ``(N, c, d)`` from ``(N, c)`` and ``(N, d)``.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> x = torch.tensor([[2.0, 3.0]], requires_grad=True)
+        >>> y = torch.stack([x[:, 0] + x[:, 1], x[:, 0] * x[:, 1]], -1)
+        >>> sirenlib.jacobian(y, x).tolist()
+        [[[1.0, 1.0], [3.0, 2.0]]]
+    """
     return torch.stack([gradient(channel, x) for channel in y.unbind(-1)], dim=-2)
 
 
@@ -58,6 +74,13 @@ def divergence(y: Tensor, x: Tensor) -> Tensor:
 
     Raises:
         ValueError: the shapes differ, or autograd has no way from y back to x.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> x = torch.tensor([[1.0, 2.0]], requires_grad=True)
+        >>> sirenlib.divergence(x**2, x).tolist()  # 2 x_0 + 2 x_1
+        [[6.0]]
     """
     if y.shape != x.shape:
         raise ValueError(
@@ -79,6 +102,14 @@ def laplace(y: Tensor, x: Tensor) -> Tensor:
     """Sum of the second derivatives of ``y``, summed over its outputs: ``(N, 1)``.
 
     Where y is a straight line of x, as inside the pieces of a ReLU network, it is zero.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> x = torch.tensor([[1.0, 2.0]], requires_grad=True)
+        >>> y = (x**2).sum(-1, keepdim=True)
+        >>> sirenlib.laplace(y, x).tolist()  # 2 + 2
+        [[4.0]]
     """
     slope = gradient(y, x)
     total = torch.zeros_like(x[..., :1])
@@ -111,6 +142,13 @@ def forward_laplacian(
             ``(N, d)``.
 
     Source: chapters 10 and 13; known as the forward Laplacian (Li et al. 2024).
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> model, coords = sirenlib.Siren(2, 16, 1, 3), torch.zeros(5, 2)
+        >>> [tuple(each.shape) for each in sirenlib.forward_laplacian(model, coords)]
+        [(5, 3), (5, 3, 2), (5, 3)]
     """
     _require_sines(model, coords)
     with full_precision(coords.device):

@@ -40,6 +40,11 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ValueError: the name is neither a CPU nor a CUDA device, this machine does not
             have it, or this PyTorch does not run on it.
+
+    Example:
+        >>> import sirenlib
+        >>> sirenlib.resolve_device("cpu")
+        device(type='cpu')
     """
     try:
         device = torch.device(name)

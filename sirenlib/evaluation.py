@@ -107,6 +107,13 @@ def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Raises:
         ValueError: coords do not fit the network.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> model, coords = sirenlib.Siren(2, 16, 1, 3), torch.zeros(5, 2)
+        >>> [tuple(each.shape) for each in sirenlib.evaluate(model, coords)]
+        [(5, 3), (5, 2), (5, 1)]
     """
 
     def all_three(x: Tensor) -> tuple[Tensor, ...]:
@@ -136,7 +143,17 @@ def _room_for(part: Tensor, points: int, device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def signal_psnr(model: nn.Module, signal: Signal) -> float:
-    """PSNR of the network on a whole signal, in decibels, by the signal's weights."""
+    """PSNR of the network on a whole signal, in decibels, by the signal's weights.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> coords = sirenlib.coordinate_grid(5)
+        >>> signal = sirenlib.Signal(coords, -coords, (5,))
+        >>> same = torch.nn.Identity()  # each error is 2 x, and their mean square is 2
+        >>> round(sirenlib.signal_psnr(same, signal), 2)  # 10 log10(2² / 2)
+        3.01
+    """
     error = 0.0
     for rows, (prediction,) in in_chunks(lambda x: (model(x),), model, signal.coords):
         target, weights = signal.values[rows], signal.weights
@@ -171,6 +188,11 @@ def render(
 
     Raises:
         ValueError: height or width is no whole number from 1 to 65,535.
+
+    Example:
+        >>> import sirenlib
+        >>> tuple(sirenlib.render(sirenlib.Siren(2, 16, 1, 3), 4, 6).shape)
+        (4, 6, 3)
     """
     whole = None
     for rows, part in rendered_rows(model, height, width, window):

@@ -53,6 +53,17 @@ def save(
         ValueError: the model is no `Siren` and no `Quilt`, or it computes no longer
             what its arguments and weights make.
         OSError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import sirenlib
+        >>> signal = sirenlib.cameraman(16)
+        >>> model = sirenlib.Siren.for_signal(signal, 16, 1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sirenlib.save(model, f"{folder}/network.pt", signal)
+        ...     saved = sirenlib.load(f"{folder}/network.pt")
+        >>> saved.shape, saved.window
+        ((16, 16), ((-1.0, 1.0), (-1.0, 1.0)))
     """
     kind = next((name for name, each in KINDS.items() if isinstance(model, each)), None)
     if kind is None:

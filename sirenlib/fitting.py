@@ -101,6 +101,14 @@ def fit(
             the last row whose loss was finite, or of the checkpoint.
 
     Source: chapters 9 and 12; the measurements are in ``benchmarks/``.
+
+    Example:
+        >>> import sirenlib
+        >>> signal = sirenlib.cameraman(16)
+        >>> model = sirenlib.Siren.for_signal(signal, 16, 1)
+        >>> history = sirenlib.fit(model, signal, epochs=3, batch_size=64)
+        >>> history.step[-1]  # 4 batches in each epoch
+        12
     """
     if not isinstance(signal, Signal):
         raise ValueError(

@@ -39,6 +39,13 @@ def image_signal(
     Raises:
         ValueError: what is wrong with the picture or the size, and what to do.
         OSError: the file cannot be read.
+
+    Example:
+        >>> import numpy as np
+        >>> import sirenlib
+        >>> picture = np.array([[0, 255], [255, 0]], dtype=np.uint8)
+        >>> sirenlib.image_signal(picture).values.tolist()
+        [[-1.0], [1.0], [1.0], [-1.0]]
     """
     if size is not None:
         size = whole_number("size", size, 2)
@@ -68,7 +75,14 @@ def image_signal(
 def to_pixels(
     values: np.ndarray | Tensor, value_range: tuple[float, float] = (-1.0, 1.0)
 ) -> np.ndarray:
-    """Values as 8-bit pixels: clipped to their range and rounded, in the same shape."""
+    """Values as 8-bit pixels: clipped to their range and rounded, in the same shape.
+
+    Example:
+        >>> import numpy as np
+        >>> import sirenlib
+        >>> sirenlib.to_pixels(np.array([-1.5, -1.0, 0.2, 1.0])).tolist()
+        [0, 0, 153, 255]
+    """
     low, high = value_range
     if isinstance(values, Tensor):
         values = values.detach().cpu().double().numpy()
@@ -81,6 +95,11 @@ def cameraman(size: int = 256) -> Signal:
 
     It is not the photograph that the paper of 2020 used: scikit-image replaced that
     one in version 0.18. So do not compare a PSNR on it with the paper's.
+
+    Example:
+        >>> import sirenlib
+        >>> sirenlib.cameraman(64).shape
+        (64, 64)
     """
     from skimage.data import camera  # imported late: it takes half a second
 

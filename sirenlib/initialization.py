@@ -144,6 +144,13 @@ def initialize_(
 
     Raises:
         ValueError: there is no such scheme; nothing has been drawn.
+
+    Example:
+        >>> import sirenlib
+        >>> model = sirenlib.Siren(2, 16, 1, 1)
+        >>> sirenlib.initialize_(model, "zero-bias")
+        >>> model.net[1].linear.bias.count_nonzero().item()
+        0
     """
     for linear, _, bounds in _laws(siren, scheme):
         _draw(linear.weight, bounds.weight, generator)

@@ -123,6 +123,15 @@ class Quilt(nn.Module):
 
     Source: chapter 13; many small networks as in KiloNeRF (Reiser et al. 2021), blended
     as in a partition of unity method (Melenk and Babuška 1996).
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> quilt = sirenlib.Quilt((2, 3), 16, 1, out_features=1)
+        >>> quilt.net[0].linear.weight.shape[0]  # tiles
+        6
+        >>> tuple(quilt(torch.zeros(5, 2)).shape)
+        (5, 1)
     """
 
     def __init__(

@@ -13,6 +13,11 @@ def recorded(name: str) -> dict:
 
     Raises:
         ValueError: there is no such record.
+
+    Example:
+        >>> import sirenlib
+        >>> sorted(sirenlib.recorded("steps")["provenance"])[:2]
+        ['commit', 'date']
     """
     folder = files("sirenlib.results")
     names = sorted(entry.name for entry in folder.iterdir())

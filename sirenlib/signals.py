@@ -27,6 +27,14 @@ class Signal:
 
     Raises:
         ValueError: naming the argument and what is wrong with it.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> coords = sirenlib.coordinate_grid(2, 3)
+        >>> signal = sirenlib.Signal(coords, torch.zeros(6, 1), (2, 3))
+        >>> signal.is_grid, signal.array().shape
+        (True, (2, 3))
     """
 
     coords: Tensor
@@ -184,6 +192,13 @@ def array_signal(
     Raises:
         ValueError: values are not real numbers on a grid, or all of them are zero and
             no range is given; and as `Signal`.
+
+    Example:
+        >>> import numpy as np
+        >>> import sirenlib
+        >>> sound = sirenlib.array_signal(np.array([0.0, 0.5, -0.25]))
+        >>> sound.coords.tolist(), sound.value_range
+        ([[-1.0], [0.0], [1.0]], (-0.5, 0.5))
     """
     table = torch.as_tensor(values).detach()
     if table.is_complex() or table.dtype == torch.bool:
@@ -217,6 +232,11 @@ def coordinate_grid(
 
     Returns:
         ``(prod(shape), len(shape))``, float32; column 0 is the first axis.
+
+    Example:
+        >>> import sirenlib
+        >>> sirenlib.coordinate_grid(2, 3).tolist()[:4]  # the row first
+        [[-1.0, -1.0], [-1.0, 0.0], [-1.0, 1.0], [1.0, -1.0]]
     """
     sizes = [whole_number(f"shape[{i}]", size, 2) for i, size in enumerate(shape)]
     if not sizes:
@@ -256,6 +276,11 @@ def suggest_omega_0(signal: Signal, hidden_layers: int = 3) -> float:
         hidden_layers: of the network, as `Siren` counts them.
 
     Source: chapters 11 and 13, measured.
+
+    Example:
+        >>> import sirenlib
+        >>> round(sirenlib.suggest_omega_0(sirenlib.cameraman(256)))
+        85
     """
     return _suggested(signal) * 3 / min(3, max(1, hidden_layers))
 

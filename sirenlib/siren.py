@@ -78,6 +78,14 @@ class SineLayer(nn.Module):
     the weights.
 
     Source: Sitzmann et al. 2020, section 3.2 and supplement 1.5.
+
+    Example:
+        >>> import sirenlib
+        >>> sirenlib.SineLayer(2, 256, is_first=True)
+        SineLayer(
+          is_first=True, omega_0=30
+          (linear): PreciseLinear(in_features=2, out_features=256, bias=True)
+        )
     """
 
     def __init__(
@@ -162,6 +170,15 @@ class Siren(nn.Module):
     default. For derivatives call ``coords.requires_grad_()`` before the network.
 
     Source: Sitzmann et al. 2020; vsitzmann/siren, ``explore_siren.ipynb``.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> model = sirenlib.Siren(2, 256, 3, 1)
+        >>> sum(weights.numel() for weights in model.parameters())
+        198401
+        >>> tuple(model(torch.zeros(5, 2)).shape)
+        (5, 1)
     """
 
     def __init__(

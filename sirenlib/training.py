@@ -62,6 +62,17 @@ def train(
         FloatingPointError: as `fit`.
 
     Source: chapters 15 to 17.
+
+    Example:
+        >>> import sirenlib
+        >>> import torch
+        >>> model = torch.nn.ParameterDict({"slope": torch.zeros(())})
+        >>> def loss(generator):
+        ...     x = torch.rand(100, generator=generator)
+        ...     return (model["slope"] * x - 2 * x).square().mean()
+        >>> history = sirenlib.train(model, loss, steps=300, lr=0.1)
+        >>> round(model["slope"].item(), 1)
+        2.0
     """
     steps, lr = whole_number("steps", steps, 1), positive_number("lr", lr)
     if clip is not None:

@@ -90,6 +90,7 @@ VIEWERS = {
     "activations": lambda alt: viewer.explore_activations(depth=2, alt=alt),
     "cobweb": lambda alt: viewer.explore_cobweb(alt=alt),
     "omega": lambda alt: viewer.explore_omega_0(alt=alt),
+    "which": lambda alt: viewer.which_siren(alt=alt),
 }
 # A test that needs an output does not make it anew.
 MAKERS = [functools.cache(make) for make in VIEWERS.values()]

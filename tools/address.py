@@ -11,14 +11,16 @@ from pathlib import Path
 import nbformat
 import yaml
 from chapters import ROOT, chapters, public_address
+from launching import WELCOME
 
-# Colab opens notebooks from GitHub only, and the site is on GitHub Pages.
+# Colab and Kaggle open notebooks from GitHub, and the site is on GitHub Pages.
 ADDRESS = re.compile(r"https://github\.com/([\w-]+)/([\w.-]*[\w-])")
 
 # Present and empty, these keys crash the theme: without an address they are absent.
 LAUNCH_BUTTONS = """\
 launch_buttons:
   colab_url: https://colab.research.google.com
+  kaggle_url: https://www.kaggle.com
   notebook_interface: jupyterlab
 
 """
@@ -120,10 +122,13 @@ def _readme(path: Path, url: str, root: Path) -> str:
     if url:
         owner, name = ADDRESS.fullmatch(url).groups()
         colab = f"https://colab.research.google.com/github/{owner}/{name}/blob/main"
+        kaggle = f"https://www.kaggle.com{WELCOME}{url}/blob/main"
         lines = [f"[The book online](https://{owner}.github.io/{name}/)"]
         lines += [f"[the repository]({url})"]
         lines += [
-            f"[Colab: {_title(p)}]({colab}/book/{p.name})" for p in chapters(root)
+            f"[Colab: {_title(p)}]({colab}/book/{p.name})"
+            f" ([Kaggle]({kaggle}/book/{p.name}))"
+            for p in chapters(root)
         ]
     badges = " ·\n".join(lines) + "\n" if lines else ""
     return _replace(f"({BEGIN})((?:.*\n)*?)({END})", badges, _text(path), path)

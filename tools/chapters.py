@@ -1,9 +1,10 @@
 """The chapters of the book, and the cell that each of them begins with.
 
 Cells count from 1, Markdown cells included. ``python tools/chapters.py`` prints the
-set-up cell.
+set-up cell, and ``--write`` puts it into every chapter, whose outputs stay.
 """
 
+import argparse
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,28 +17,49 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 SET_UP = """\
-# Set-up. Does nothing where sirenlib is installed; in Colab it installs it.
+# Set-up. Does nothing where sirenlib is installed; elsewhere it installs it.
 import importlib.util
+import os
 import pathlib
-import sys
+from importlib.metadata import version
 
 ADDRESS = "{address}"
 
 if importlib.util.find_spec("sirenlib") is None:
-    if "google.colab" not in sys.modules:
+    if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError(
-            "sirenlib is not installed. Run `pip install -r requirements.txt` "
-            "in the repository's folder, inside a virtual environment."
+            "PyTorch is missing. https://pytorch.org/get-started says how to "
+            "install it on your computer. Then run this cell again."
         )
-    wheels = sorted(map(str, pathlib.Path().glob("sirenlib-*.whl")))
+    wheels = sorted(pathlib.Path().glob("sirenlib-*.whl"))
+    wheels += sorted(pathlib.Path("/kaggle/input").rglob("sirenlib-*.whl"))
+    if not wheels and pathlib.Path("../sirenlib").is_dir():
+        raise ModuleNotFoundError(
+            "sirenlib is not installed. Run `pip install .` in the folder of "
+            "the repository, and then this cell again."
+        )
     if not wheels and not ADDRESS:
+        upload = {{
+            "KAGGLE_KERNEL_RUN_TYPE": "add it (Add Input, Upload)",
+            "COLAB_RELEASE_TAG": "upload it (folder icon at the left)",
+            "BINDER_REPO_URL": "upload it in every session (arrow icon)",
+            "LIGHTNING_CLOUD_SPACE_ID": "drop it onto your Studio's files",
+        }}
+        how = [text for name, text in upload.items() if name in os.environ]
+        how.append("put it beside this notebook")
         raise ModuleNotFoundError(
             "sirenlib is not here yet. Run `make wheel` in the repository, "
-            "upload the file it makes beside this notebook (folder icon at "
-            "the left), and run this cell again."
+            f"take the file that it makes, {{how[0]}}, and run this cell again."
         )
     source = wheels[-1] if wheels else f"sirenlib @ git+{{ADDRESS}}"
-    %pip install -q "{{source}}"
+    kept = " ".join(f"{{name}}=={{version(name)}}" for name in ("torch", "numpy"))
+    %pip install -q "{{source}}" {{kept}}
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("sirenlib") is None:
+        raise ModuleNotFoundError(
+            "pip could not install sirenlib, for the reason above. If it has "
+            "no network, turn the Internet on in the settings of the notebook."
+        )
 """
 
 STATEMENT = re.compile(
@@ -131,5 +153,37 @@ def is_set_up(source: str) -> bool:
     return source.startswith("# Set-up.")
 
 
+def write_set_up(root: Path = ROOT) -> None:
+    """Put the set-up cell into every chapter, in the place of its first code cell.
+
+    Raises:
+        ValueError: the first code cell of a chapter is no set-up cell. The chapters
+            before it are written.
+    """
+    source = set_up_cell(public_address(root))
+    for path in chapters(root):
+        notebook = nbformat.read(path, as_version=4)
+        cell = next((c for c in notebook.cells if c.cell_type == "code"), None)
+        if cell is None or not is_set_up(cell.source):
+            raise ValueError(
+                f"{path.name} does not begin with a set-up cell: put the one first "
+                "that `python tools/chapters.py` prints"
+            )
+        if cell.source != source:
+            cell.source = source
+            nbformat.write(notebook, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--write", action="store_true", help="put the set-up cell into every chapter"
+    )
+    if parser.parse_args().write:
+        write_set_up()
+    else:
+        print(set_up_cell(public_address()))
+
+
 if __name__ == "__main__":
-    print(set_up_cell(public_address()))
+    main()

@@ -83,8 +83,8 @@ def set_up(chapter: Chapter) -> Problems:
     if cell["source"] != set_up_cell(public_address(chapter.path.parent.parent)):
         yield (
             number,
-            "the first code cell is not the set-up cell; copy it from "
-            "another chapter, or print it with `python tools/chapters.py`",
+            "the first code cell is not the set-up cell; print it with `python "
+            "tools/chapters.py`, or renew all with `python tools/chapters.py --write`",
         )
     if "hide-input" not in cell.get("metadata", {}).get("tags", []):
         yield number, "the set-up cell is not folded; copy its metadata too"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .view_link import view_link
     from .view_picture import view_picture
     from .view_shape import view_shape
+    from .which_siren import which_siren
 
 __all__ = [
     "explore",
@@ -32,6 +33,7 @@ __all__ = [
     "view_link",
     "view_picture",
     "view_shape",
+    "which_siren",
 ]
 
 

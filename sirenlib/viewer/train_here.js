@@ -1,4 +1,4 @@
-/* needs: frame plot adam links view_picture */
+/* needs: frame plot drop adam links view_picture */
 /* Train it here: the reader's own picture and a sine network that learns it. */
 
 const TRAINED_WIDTHS = [2, 64, 64, 1];
@@ -117,7 +117,8 @@ class TrainingBench {
         this.restart();
       }), this.beside,
       button("walk into it", () => this.walkInto(), { class: "main" })),
-      element("div", { class: "row" }, ...fileButton(take),
+      element("div", { class: "row" },
+        ...fileButton("your own picture …", "image/*", take),
         slider("omega_0", { min: 0, max: 100, step: 1, value: place },
           (step) => this.setOmega(omegaAt(step)), (step) => String(omegaAt(step)))),
       this.said,
@@ -297,30 +298,6 @@ function paintGray(canvas, values) {
     image.data.set([gray, gray, gray, 255], 4 * i);
   });
   canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
-/* A button that opens the browser's own dialog for a file. */
-function fileButton(take) {
-  const input = element("input", { type: "file", accept: "image/*", hidden: "",
-    change: () => {
-      if (input.files[0]) take(input.files[0]);
-      input.value = "";  // so that the same file can be chosen again
-    } });
-  return [input, button("your own picture …", () => input.click())];
-}
-
-/* What an element listens to, so that files can be dropped on it and pasted. */
-function receivingFiles(take) {
-  return {
-    dragover: (event) => event.preventDefault(),
-    drop: (event) => {
-      event.preventDefault();
-      take(event.dataTransfer.files[0]);
-    },
-    paste: (event) => {
-      if (event.clipboardData.files.length) take(event.clipboardData.files[0]);
-    },
-  };
 }
 
 /* The middle of a picture file as gray values in [-1, 1], and a sentence about it. An

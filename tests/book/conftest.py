@@ -15,16 +15,24 @@ from chapters import ROOT
 BUILDER = Path(sys.executable).with_name("jupyter-book")
 
 
+def copied(folder: Path) -> Path:
+    """The repository in that folder, without what was built in it."""
+    left_out = shutil.ignore_patterns(".*", "_build", "__pycache__", "build", "dist")
+    return shutil.copytree(ROOT, folder, symlinks=True, ignore=left_out)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory) -> Path:
+    """A copy to try things in."""
+    return copied(tmp_path_factory.mktemp("copy") / "repository")
+
+
 @pytest.fixture(scope="session")
 def build(tmp_path_factory) -> Callable[[str], Path]:
     """Builds the book in a copy, for a public address, with every warning an error."""
 
     def built(url: str) -> Path:
-        copy = tmp_path_factory.mktemp("book") / "repository"
-        left_out = shutil.ignore_patterns(
-            ".*", "_build", "__pycache__", "build", "dist"
-        )
-        shutil.copytree(ROOT, copy, symlinks=True, ignore=left_out)
+        copy = copied(tmp_path_factory.mktemp("book") / "repository")
         if url:
             set_address(url, copy)
         command = [BUILDER, "build", "book/", "-W", "-n", "--keep-going"]
@@ -47,10 +55,13 @@ def small_book(tmp_path_factory) -> Callable[..., tuple[Path, list[str]]]:
     """Builds a book of a few pages with the settings of the real one.
 
     It takes the pages by their file names, texts or notebooks, and returns where the
-    site is, and what was warned of.
+    site is, and what was warned of. A builder other than the site's has to fail where
+    that is wanted.
     """
 
-    def built(pages: dict) -> tuple[Path, list[str]]:
+    def built(
+        pages: dict, builder: str = "html", fails: bool = False
+    ) -> tuple[Path, list[str]]:
         root = tmp_path_factory.mktemp("small")
         book = root / "book"
         book.mkdir()
@@ -64,9 +75,9 @@ def small_book(tmp_path_factory) -> Callable[..., tuple[Path, list[str]]]:
         files = "".join(f"  - file: {Path(n).stem}\n" for n in pages if n != "index.md")
         contents = f"format: jb-book\nroot: index\nchapters:\n{files}"
         (book / "_toc.yml").write_text(contents)
-        command = [BUILDER, "build", "book/", "-n"]
+        command = [BUILDER, "build", "book/", "-n", "--builder", builder]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert (done.returncode != 0) == fails, done.stderr[-3000:]
         said = re.findall(r"/book/(.*?WARNING: .*?)(?:\x1b|$)", done.stderr, re.M)
         return book / "_build" / "html", said
 

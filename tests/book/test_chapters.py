@@ -243,7 +243,7 @@ MUTATIONS = [
     ("metadata", lambda notebook: notebook.metadata.update(widgets={})),
     ("metadata", sets(3, execution={"iopub.status.idle": "2026"})),
     ("empty_cells", lambda n: n.cells.insert(3, new_markdown_cell(" "))),
-    ("set_up", replaces(1, "import sys", "import os, sys")),
+    ("set_up", replaces(1, "import os", "import os, sys")),
     ("set_up", moves_set_up),
     ("set_up", lambda notebook: notebook.cells[1].metadata.clear()),
     ("counts", lambda notebook: notebook.cells[3].update(execution_count=7)),

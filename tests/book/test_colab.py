@@ -1,10 +1,11 @@
-"""The Colab rehearsal: a chapter alone, where torch is and sirenlib is not.
+"""The rehearsal: a chapter alone, on a host where torch is and sirenlib is not.
 
-The stage is a fresh virtual environment with PyTorch, NumPy and Matplotlib, in which
-every process believes that it is in Colab. Git takes the public address from a
-repository on this machine instead of the network.
+The stage is a fresh virtual environment with PyTorch, NumPy and Matplotlib. A host is
+what its environment variables say, and a bare Jupyter has none of them. Git takes the
+public address from a repository on this machine instead of the network.
 """
 
+import itertools
 import os
 import re
 import shutil
@@ -23,6 +24,18 @@ pytestmark = pytest.mark.slow
 
 ADDRESS = "https://github.com/owner/name"
 PRESENT = ["torch", "numpy", "matplotlib", "ipykernel", "nbclient", "pip"]
+
+# What tells a host, and what its sentence says of the wheel. Kaggle's image is made
+# from Colab's, and may have its variable too.
+COLAB = {"COLAB_RELEASE_TAG": "release-colab"}
+KAGGLE = {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}
+HOSTS = {
+    "Colab": (COLAB, "upload it (folder icon at the left)"),
+    "Kaggle": (COLAB | KAGGLE, "add it (Add Input, Upload)"),
+    "Binder": ({"BINDER_REPO_URL": "https://example.org"}, "in every session"),
+    "Lightning": ({"LIGHTNING_CLOUD_SPACE_ID": "1"}, "onto your Studio's files"),
+    "bare Jupyter": ({}, "put it beside this notebook"),
+}
 
 RUN = """
 import nbformat, sys
@@ -68,7 +81,7 @@ def furnish(site: Path) -> None:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory) -> Path:
-    """The Python of an environment that is like Colab's."""
+    """The Python of an environment that is like a host's."""
     folder = tmp_path_factory.mktemp("stage")
     subprocess.run(
         [sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True
@@ -77,9 +90,6 @@ def stage(tmp_path_factory) -> Path:
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site = Path(subprocess.check_output([python, "-c", ask], text=True).strip())
     furnish(site)
-    (site / "google" / "colab").mkdir(parents=True)
-    (site / "google" / "colab" / "__init__.py").touch()
-    (site / "in_colab.pth").write_text("import google.colab\n")
     return python
 
 
@@ -108,26 +118,36 @@ def wheel(repository, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def perform(stage, repository, tmp_path):
-    """Run a notebook that lies alone in an empty folder; sirenlib is gone before."""
+def work(tmp_path) -> Path:
+    """The folder of the notebook, empty."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def perform(stage, repository, tmp_path, work):
+    """Run a notebook that lies alone in a folder of a host; sirenlib is gone before."""
     remove = [stage, "-m", "pip", "uninstall", "--quiet", "--yes", "sirenlib"]
     subprocess.run(remove, check=True, capture_output=True)
     before = versions(stage)
     assert "torch" in before and "sirenlib" not in before
 
-    def run(notebook) -> subprocess.CompletedProcess:
-        path = tmp_path / "chapter.ipynb"
+    def run(notebook, host: dict = COLAB) -> subprocess.CompletedProcess:
+        path = work / "chapter.ipynb"
         nbformat.write(notebook, path)
         environment = {**os.environ, "JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}
-        environment |= git_takes(ADDRESS, repository)
-        environment.pop("PYTHONPATH", None)
+        for variable in [
+            "PYTHONPATH",
+            *itertools.chain(*(v for v, _ in HOSTS.values())),
+        ]:
+            environment.pop(variable, None)
+        environment |= git_takes(ADDRESS, repository) | host
         command = [stage, "-c", RUN, path.name]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, text=True, **streams
-        )
+        done = subprocess.run(command, cwd=work, env=environment, text=True, **streams)
         changed = set(before.items()) - set(versions(stage).items())
-        assert changed == set(), "the set-up cell changed what Colab brings along"
+        assert changed == set(), "the set-up cell changed what the host brings along"
         return done
 
     return run
@@ -159,33 +179,80 @@ def only_set_up(address: str = ""):
     return new_notebook(cells=[new_code_cell(source) for source in sources])
 
 
-def test_set_up_installs_from_the_address(perform):
-    done = perform(only_set_up(ADDRESS))
+@pytest.mark.parametrize("host", ["Colab", "bare Jupyter"])
+def test_set_up_installs_from_the_address(host, perform):
+    done = perform(only_set_up(ADDRESS), HOSTS[host][0])
     assert done.returncode == 0, done.stdout
 
 
-def test_set_up_installs_a_wheel_beside_the_notebook(perform, wheel, tmp_path):
-    shutil.copy(wheel, tmp_path)
-    done = perform(only_set_up())
+@pytest.mark.parametrize("host", ["Colab", "bare Jupyter"])
+def test_set_up_installs_a_wheel_beside_the_notebook(host, perform, wheel, work):
+    shutil.copy(wheel, work)
+    done = perform(only_set_up(), HOSTS[host][0])
     assert done.returncode == 0, done.stdout
 
 
-def test_set_up_says_what_to_do_without_either(perform):
-    done = perform(only_set_up())
-    assert done.returncode != 0
-    assert "Run `make wheel` in the repository" in done.stdout
+@pytest.mark.parametrize("owner", ["", "datasets/owner"])
+def test_set_up_installs_a_wheel_among_the_inputs_of_kaggle(
+    owner, perform, wheel, tmp_path
+):
+    """Inputs are read-only folders, one a data set, with or without its owner."""
+    inputs = tmp_path / "input"
+    folder = inputs / owner / "sirenlib"
+    folder.mkdir(parents=True)
+    shutil.copy(wheel, folder)
+    notebook = only_set_up()
+    notebook.cells[0].source = there(notebook.cells[0].source, inputs)
+    done = perform(notebook, HOSTS["Kaggle"][0])
+    assert done.returncode == 0, done.stdout
 
 
-def test_set_up_says_what_to_do_outside_colab(perform):
-    leave = new_code_cell("import sys; del sys.modules['google.colab']")
-    done = perform(new_notebook(cells=[leave, *only_set_up().cells]))
-    assert done.returncode != 0
-    assert "pip install -r requirements.txt" in done.stdout
+def there(source: str, inputs: Path) -> str:
+    """The set-up cell with another folder in the place of Kaggle's inputs."""
+    assert source.count("/kaggle/input") == 1
+    return source.replace("/kaggle/input", inputs.as_posix())
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_set_up_says_what_to_do_without_either(host, perform):
+    variables, sentence = HOSTS[host]
+    done = perform(only_set_up(), variables)
+    assert "Run `make wheel` in the repository" in error(done)
+    assert [text for _, text in HOSTS.values() if text in error(done)] == [sentence]
+
+
+def test_set_up_installs_nothing_into_a_clone(perform, work):
+    """Its code may differ from what is published."""
+    (work.parent / "sirenlib").mkdir()
+    done = perform(only_set_up(ADDRESS), {})
+    assert "Run `pip install .` in the folder of the repository" in error(done)
+
+
+def test_set_up_does_not_fetch_pytorch(perform, wheel, work):
+    shutil.copy(wheel, work)
+    hide = (
+        "import importlib.util as util\nplain = util.find_spec\n"
+        "util.find_spec = lambda name: None if name == 'torch' else plain(name)"
+    )
+    done = perform(new_notebook(cells=[new_code_cell(hide), *only_set_up().cells]), {})
+    assert "PyTorch is missing" in error(done)
+
+
+def test_set_up_says_when_pip_fails(perform):
+    done = perform(only_set_up("file:///nowhere"), HOSTS["Kaggle"][0])
+    assert "pip could not install sirenlib" in error(done)
+
+
+def error(done: subprocess.CompletedProcess) -> str:
+    """What the set-up cell says, without the traceback, which has all its sentences."""
+    before, *_, said = re.split(r"ModuleNotFoundError\S*: ", done.stdout)  # colors
+    assert done.returncode != 0 and "Traceback" in before
+    return said
 
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
-def test_chapter_runs_alone(path, perform, wheel, tmp_path):
-    shutil.copy(wheel, tmp_path)
+def test_chapter_runs_alone(path, perform, wheel, work):
+    shutil.copy(wheel, work)
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     code[0].source = set_up_cell()

@@ -6,7 +6,10 @@ from urllib.parse import unquote
 import pytest
 from chapters import ROOT
 from prose import text, tokens
-from pybtex.database import parse_file
+from pybtex.database import parse_file, parse_string
+
+from sirenlib import SCHEMES
+from sirenlib.citations import ENTRIES, INITIALIZATIONS
 
 BOOK = ROOT / "book"
 PREFIXES = {
@@ -41,6 +44,29 @@ def unlinked(book: Path) -> list[str]:
 def test_every_reference_is_linked():
     left = unlinked(BOOK)
     assert left == [], "link them where they are used, or take them out"
+
+
+def fields(entry) -> dict[str, str]:
+    """All that an entry says, however its lines are broken."""
+    said = {name: " ".join(text.split()) for name, text in entry.fields.items()}
+    authors = [str(person) for person in entry.persons.get("author", [])]
+    return {"type": entry.type, **said, "authors": authors}
+
+
+def test_library_cites_what_the_bibliography_has():
+    """And the book as the README says it."""
+    entries = dict(parse_file(BOOK / "references.bib").entries)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    itself = readme.partition("```bibtex\n")[2].partition("```")[0]
+    entries |= parse_string(itself, "bibtex").entries
+    cited = parse_string(ENTRIES, "bibtex").entries
+    assert len(cited) > 5 and "sinenetworks2026" in cited
+    for key, entry in cited.items():
+        assert fields(entry) == fields(entries[key]), key
+
+
+def test_library_cites_no_scheme_that_there_is_not():
+    assert set(INITIALIZATIONS) < set(SCHEMES)
 
 
 @pytest.mark.parametrize(

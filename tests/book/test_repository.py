@@ -20,6 +20,7 @@ import yaml
 from address import addresses, set_address
 from chapters import ROOT, chapters, set_up_cell
 from fingerprint import imported
+from packaging.specifiers import SpecifierSet
 
 import sirenlib
 
@@ -38,6 +39,9 @@ ORDER = [
     "tiling",
     "quilt",
     "derivatives",
+    "starts",
+    "state_dicts",
+    "diagnosis",
     "evaluation",
     "files",
     "links",
@@ -48,6 +52,7 @@ ORDER = [
     "loop",
     "fitting",
     "training",
+    "citations",
     "records",
     "figures",
     "machine",
@@ -101,6 +106,24 @@ def test_library_has_lower_bounds_only():
     listed = re.search(r"^dependencies = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)
     assert "torch>=2.2" in listed[1]
     assert not re.search("==|<|~=", listed[1])
+
+
+def test_robot_that_offers_new_versions_keeps_the_engine():
+    """Its limits hold for the versions of today, and for what Jupyter Book 1 needs."""
+    robot = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))
+    updates = {each["package-ecosystem"]: each for each in robot["updates"]}
+    assert set(updates) == {"pip", "github-actions"}
+    limits = {
+        each["dependency-name"]: SpecifierSet(",".join(each["versions"]))
+        for each in updates["pip"]["ignore"]
+    }
+    assert "2.0.0" in limits["jupyter-book"] and "8.0.0" in limits["sphinx"]
+    pinned = re.findall(
+        r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    )
+    held = {name: version for name, version in pinned if name in limits}
+    assert set(held) == set(limits)
+    assert not any(version in limits[name] for name, version in held.items())
 
 
 def test_lowest_versions_are_those_of_the_bounds():
@@ -325,6 +348,8 @@ def test_address_gives_launch_buttons_and_links(copy):
     assert "https://owner.github.io/name/" in readme
     colab = "https://colab.research.google.com/github/owner/name/blob/main/book/"
     assert all(f"{colab}{path.name}" in readme for path in chapters())
+    kaggle = f"https://www.kaggle.com/kernels/welcome?src={URL}/blob/main/book/"
+    assert all(f"{kaggle}{path.name}" in readme for path in chapters())
 
 
 @pytest.mark.parametrize(

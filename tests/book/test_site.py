@@ -348,14 +348,18 @@ def test_index_of_names_fits_a_phone(chromium, site):
 
 
 @slow
-def test_colab_buttons_open_their_chapters(chromium, build):
+def test_buttons_open_their_chapters_in_colab_and_in_kaggle(chromium, build):
     published = build(URL)
-    colab = "https://colab.research.google.com/github/owner/name/blob/main/book/"
+    hosts = [
+        "https://colab.research.google.com/github/owner/name/blob/main/book/",
+        f"https://www.kaggle.com/kernels/welcome?src={URL}/blob/main/book/",
+    ]
     for path in chapters():
         text = (published / f"{path.stem}.html").read_text("utf-8")
         links = [attributes.get("href") or "" for _, attributes in prose.tags(text)]
-        found = {link for link in links if link.startswith(colab)}
-        assert found == {f"{colab}{path.name}"}
+        for host in hosts:
+            found = {link for link in links if link.startswith(host)}
+            assert found == {f"{host}{path.name}"}
     assert visit(chromium, address(published, path.stem)).outside == []
 
 
