@@ -2,8 +2,8 @@
 
 ``python -m sirenlib render NETWORK`` draws a picture again, at any size, and ``python
 -m sirenlib view NETWORK`` writes a page to zoom into it, to turn a shape, or to hear a
-sound. ``python -m sirenlib verify`` measures every claim of the book again, on this
-machine.
+sound. ``python -m sirenlib link NETWORK`` prints a small one as an address. ``python -m
+sirenlib verify`` measures every claim of the book again, on this machine.
 """
 
 import argparse
@@ -32,6 +32,8 @@ from . import (
     fit,
     image_signal,
     load,
+    psnr,
+    render,
     save,
     snr,
     to_pixels,
@@ -41,6 +43,7 @@ from .environment import DEVICES, resolve_device
 from .evaluation import rendered_rows
 from .files import FARTHEST, SavedNetwork, replace_file
 from .fitting import default_recipe
+from .links import from_link, to_link
 from .signals import LARGEST
 from .sounds import sound_signal, write_sound
 from .steps import CHOICES
@@ -54,6 +57,9 @@ NO_MEMORY = ("can't allocate memory", "not enough memory")
 PNG_MARK = b"tEXtSoftware\0sirenlib"
 PAGE_MARK = b'<div class="sirenlib" data-key='
 VERIFY_MARK = b'{\n "sirenlib": "'
+SVG_MARK = b"<desc>sirenlib</desc>"
+MOST_IN_QR = 2_953  # bytes, of the largest code there is
+LINK_PAGE = "picture.html"  # of the book
 
 
 class _Parser(argparse.ArgumentParser):
@@ -98,7 +104,9 @@ def _failed(message: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m sirenlib", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="fit|render|view|verify")
+    commands = parser.add_subparsers(
+        required=True, metavar="fit|render|view|link|verify"
+    )
     add = _command(commands, "fit", fit_file, "fit a network to a picture or a sound")
     add("file", type=Path, help="any still picture (JPEG, PNG, ...), or a WAV file")
     add("--size", type=int, help="longer side of a picture in pixels; 256 by default")
@@ -107,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, help=passes)
     kinds = "many small networks, one a tile (the faster way), or one for all"
     add("--network", default="quilt", choices=NETWORKS, help=kinds)
+    narrow = "units a layer of one network; 256 by default, 24 for a link"
+    add("--width", type=int, help=narrow)
     add("--lr", type=float, help="learning rate of Adam; that of the recipe by default")
     add("--until", type=float, help="stop early at so many decibels")
     add("--seed", type=int, default=0)
@@ -125,6 +135,11 @@ def _parser() -> argparse.ArgumentParser:
     add("network", type=Path, help="a network.pt that fit has written")
     add("--out", type=Path, default=Path("picture.html"), help="the HTML file")
     add("--title", help="the page's heading; the file's name by default")
+    add = _command(commands, "link", link_network, "print it as an address")
+    add("network", type=Path, help="the network.pt of a small one: fit --width 24")
+    pages = "the address of the page that draws it; that of the book by default"
+    add("--base", metavar="URL", help=pages)
+    add("--qr", type=Path, metavar="FILE", help="a QR code of it, .svg or .png")
     add = _command(commands, "verify", verify_book, "measure the book's claims again")
     beside = "the folder of the book; that of the clone by default"
     add("book", type=Path, nargs="?", metavar="BOOK", help=beside)
@@ -154,6 +169,8 @@ def fit_file(options: argparse.Namespace) -> int | None:
         raise ValueError(f"--seed must be from 0 to 2**63 - 1, not {options.seed}")
     if is_sound and options.size is not None:
         raise ValueError("--size is for pictures: a sound is fitted with all samples")
+    if options.width is not None and options.network != "siren":
+        raise ValueError("--width is for one network: add --network siren")
     folder = options.out or Path(options.file.stem)
     checkpoint = folder / "checkpoint.pt"
     _require_free(folder, options.resume)
@@ -173,7 +190,8 @@ def fit_file(options: argparse.Namespace) -> int | None:
         ) from error
     generator = torch.Generator().manual_seed(options.seed)
     kind = NETWORKS[options.network]
-    model = kind.for_signal(signal, generator=generator).to(device)
+    width = {} if options.width is None else {"hidden_features": options.width}
+    model = kind.for_signal(signal, **width, generator=generator).to(device)
     lr = default_recipe(model, signal)[1]
     if is_sound:  # its first omega_0 is too large for Adam's steps (chapter 14)
         model.net[0].requires_grad_(False)
@@ -330,6 +348,68 @@ def view_network(options: argparse.Namespace) -> None:
     # A name that is no UTF-8 stands in the title as Python spells it.
     replace_file(options.out, page.encode("utf-8", "backslashreplace"))
     print(f"{len(page) / 1e6:.1f} MB: {options.out}")
+
+
+def link_network(options: argparse.Namespace) -> None:
+    """Print a small network as an address, and how much the rounding changes it."""
+    saved = load(options.network)
+    base = _link_page() if options.base is None else options.base
+    link = to_link(saved, base=base)
+    if options.qr:
+        _write_qr(link, options.qr)
+    drawn = [
+        to_pixels(render(each.model, *saved.shape, saved.window), saved.value_range)
+        for each in (saved, from_link(link))
+    ]
+    same = psnr(drawn[1].astype(float), drawn[0].astype(float), data_range=255)
+    print(link)
+    said = (
+        f"{len(link):,} characters. Rounded, it is within {same:.1f} dB of the network"
+    )
+    if not base:
+        said += f". Put it behind the # of {LINK_PAGE}, a page of the book"
+    print(said, file=sys.stderr)
+
+
+def _link_page() -> str:
+    """The book's page of links: online, or as it is built here, or empty."""
+    root = Path(__file__).parent.parent
+    config, built = root / "_config.yml", root / "book" / "_build" / "html" / LINK_PAGE
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    if online := re.search(r"^  baseurl: (\S+?)/?$", text, re.MULTILINE):
+        return f"{online[1]}/{LINK_PAGE}"
+    return built.as_uri() if built.is_file() else ""
+
+
+def _write_qr(link: str, path: Path) -> None:
+    """A QR code of the link, as the ending of the file's name says."""
+    marks = {".svg": SVG_MARK, ".png": PNG_MARK}
+    if path.suffix.lower() not in marks:
+        raise ValueError(f"--qr {path}: its name must end with .svg or .png")
+    size = len(link.encode())
+    if size > MOST_IN_QR:
+        raise ValueError(
+            f"the link has {size:,} bytes, and a QR code holds at most {MOST_IN_QR:,}: "
+            "fit a narrower network, with --width 24"
+        )
+    _require_free_file(path, marks[path.suffix.lower()])
+    try:
+        import segno
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "a QR code needs the package segno: pip install segno"
+        ) from error
+    code = segno.make(link, error="l", micro=False, boost_error=False)
+    if path.suffix.lower() == ".png":
+        rows = code.matrix_iter(scale=4, border=4)  # (H, W) of 0, and of 1 for dark
+        dark = np.array([list(row) for row in rows], dtype=bool)
+        _save_png(np.where(dark, 0, 255).astype(np.uint8)[..., None], path)
+        return
+    file = io.BytesIO()
+    code.save(
+        file, kind="svg", scale=4, light="white", desc="sirenlib", title="QR code"
+    )
+    replace_file(path, file.getbuffer())
 
 
 def verify_book(options: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ from sirenlib import (
 )
 from sirenlib import __main__ as command_line
 from sirenlib.__main__ import main
+from sirenlib.links import from_link, to_link
 from sirenlib.signals import grid_between
 from sirenlib.sounds import sound_signal, write_sound
 from sirenlib.steps import Stepper
@@ -865,6 +866,105 @@ def test_bad_render_says_why(photo, networks, tmp_path, capsys, arguments, reaso
 
 
 # A page to send to somebody
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A network small enough for a link, in a file."""
+    signal = image_signal(photograph(), size=24)
+    save(Siren(2, 8, 1, 3), tmp_path / "tiny.pt", signal)
+    return tmp_path / "tiny.pt"
+
+
+def test_link_prints_an_address_and_nothing_else(tiny, capsys):
+    assert main(["link", str(tiny), "--base", "https://example.org/picture.html"]) == 0
+    link, said = capsys.readouterr()
+    assert link.startswith("https://example.org/picture.html#siren-")
+    again, network = from_link(link), load(tiny)
+    assert again[1:] == network[1:]
+    drawn = [render(each.model, 9, 9) for each in (again, network)]
+    assert psnr(*drawn, data_range=2) > 35
+    assert re.match(rf"{len(link) - 1:,} characters. Rounded, .* \d\d\.\d dB", said)
+
+
+def test_link_without_a_page_says_where_it_belongs(tiny, capsys):
+    assert main(["link", str(tiny), "--base", ""]) == 0
+    link, said = capsys.readouterr()
+    assert link.startswith("siren-") and "behind the # of picture.html" in said
+
+
+def test_link_goes_to_the_page_of_the_book(tiny, tmp_path, monkeypatch, capsys):
+    """Online where it has an address, otherwise as it was built."""
+    module = tmp_path / "sirenlib" / "__main__.py"
+    monkeypatch.setattr(command_line, "__file__", str(module))
+    page = tmp_path / "book" / "_build" / "html" / "picture.html"
+    page.parent.mkdir(parents=True)
+    starts = {}
+    for name, make in [
+        ("nothing", lambda: None),
+        ("built", page.touch),
+        (
+            "online",
+            lambda: (tmp_path / "_config.yml").write_text(
+                "html:\n  baseurl: https://me.github.io/book/\n"
+            ),
+        ),
+    ]:
+        make()
+        main(["link", str(tiny)])
+        starts[name] = capsys.readouterr().out.partition("siren-")[0]
+    online = "https://me.github.io/book/picture.html#"
+    assert starts == {"nothing": "", "built": f"{page.as_uri()}#", "online": online}
+
+
+def test_qr_code_without_its_package(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "segno", None)
+    assert main(["link", str(tiny), "--qr", str(tmp_path / "a.png")]) == 2
+    assert "pip install segno" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.svg"])
+def test_qr_code_is_written_and_written_again(name, tiny, tmp_path):
+    segno, path = pytest.importorskip("segno"), tmp_path / name
+    assert main(["link", str(tiny), "--base", "x", "--qr", str(path)]) == 0
+    assert main(["link", str(tiny), "--base", "y", "--qr", str(path)]) == 0
+    if name == "a.png":
+        code = segno.make(
+            to_link(load(tiny), base="y"), error="l", micro=False, boost_error=False
+        )
+        dark = np.asarray(Image.open(path))[::4, ::4] < 128
+        assert np.array_equal(dark, [list(row) for row in code.matrix_iter(border=4)])
+    else:
+        assert path.read_bytes().startswith(b"<?xml") and b"<path" in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "words"),
+    [("a.gif", 8, "must end with .svg or .png"), ("a.png", 28, "at most 2,953")],
+)
+def test_qr_code_that_cannot_be(name, width, words, tmp_path, capsys):
+    signal = image_signal(photograph(), size=24)
+    save(Siren(2, width, 3, 3), tmp_path / "n.pt", signal)
+    command = ["link", str(tmp_path / "n.pt"), "--qr", str(tmp_path / name)]
+    assert main(command) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_link_does_not_write_over_another_picture(tiny, photo, capsys):
+    before = photo.read_bytes()
+    assert main(["link", str(tiny), "--qr", str(photo)]) == 2
+    assert "did not write" in capsys.readouterr().err
+    assert photo.read_bytes() == before
+
+
+def test_width_is_for_one_network(photo, tmp_path, capsys):
+    command = ["fit", str(photo), "--size", "16", "--epochs", "1", "--width", "12"]
+    command += ["--out", str(tmp_path / "n")]
+    assert main(command) == 2
+    assert "add --network siren" in capsys.readouterr().err
+    assert main([*command, "--network", "siren"]) == 0
+    assert load(tmp_path / "n" / "network.pt").model.hidden_features == 12
 
 
 def test_view_writes_one_page_with_everything_in_it(fitted, tmp_path, capsys):

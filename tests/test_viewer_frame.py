@@ -21,6 +21,7 @@ from PIL import Image
 import sirenlib
 from sirenlib import viewer
 from sirenlib.images import to_pixels
+from sirenlib.links import to_link
 from sirenlib.viewer.frame import LiveOutput, joined, png, rgb
 
 ALT = "What the picture shows, in a sentence."
@@ -85,6 +86,7 @@ VIEWERS = {
     "folding": lambda alt: viewer.explore_folding(alt=alt),
     "quilt": lambda alt: viewer.explore_quilt(quilts(), SMALL, alt=alt),
     "training": lambda alt: viewer.train_here(SMALL, alt=alt),
+    "link": lambda alt: viewer.view_link(to_link(network(), SMALL), alt=alt),
     "activations": lambda alt: viewer.explore_activations(depth=2, alt=alt),
     "cobweb": lambda alt: viewer.explore_cobweb(alt=alt),
     "omega": lambda alt: viewer.explore_omega_0(alt=alt),

@@ -3,8 +3,10 @@
 The cover picture is one photograph, learned by one network, in three bands: the
 network's value, the length of its gradient, and its Laplacian. On the book's first page
 a smaller network of the same photograph is alive, and below it one is trained. The
-pictures take about three minutes on two CPU cores. `write` makes the live parts alone,
-from the network in ``book/cover.pt``, and the one of the page "Which SIREN is this?".
+smallest is the example of the page of links. The pictures take about three minutes on
+two CPU cores. `write` makes the live parts alone, from the network in
+``book/cover.pt`` and the link in ``book/picture.txt``, and the one of the page "Which
+SIREN is this?".
 """
 
 from pathlib import Path
@@ -17,7 +19,8 @@ from skimage.data import chelsea
 
 import sirenlib
 from sirenlib import figures
-from sirenlib.viewer import train_here, view_picture, which_siren
+from sirenlib.links import from_link, to_link
+from sirenlib.viewer import train_here, view_link, view_picture, which_siren
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -32,6 +35,7 @@ PLACES = {
     "a whisker": ((0.44, 0.86), (-0.96, -0.54)),
     "past the edge": ((-1.9, 1.9), (-1.9, 1.9)),
 }
+LINK = "The face of a cat, a little blurred, as a network of 1,563 numbers draws it."
 TRAIN = (
     "Left, the photograph of a man behind a camera, 64 by 64 pixels. Right, what a "
     "network has learned of it."
@@ -107,6 +111,19 @@ def network() -> None:
     sirenlib.save(model, BOOK / "cover.pt", signal)
 
 
+def link() -> None:
+    """Fit the network of the example of a link: the face alone, in 96 by 96 pixels."""
+    signal = sirenlib.image_signal(PHOTO[:, 50:270], size=96)
+    generator = torch.Generator().manual_seed(0)
+    start = {"init": "fast", "generator": generator}
+    model = sirenlib.Siren(2, 26, 2, 3, first_omega_0=96 / 3, **start)
+    history = sirenlib.fit(model, signal, epochs=1500, lr=5e-3, generator=generator)
+    text = to_link(model, signal)
+    rounded = sirenlib.signal_psnr(from_link(text).model, signal)
+    print(f"{history.final_psnr:.1f} dB, {rounded:.1f} dB in {len(text):,} characters")
+    (BOOK / "picture.txt").write_text(f"{text}\n", encoding="utf-8")
+
+
 def live() -> dict[str, str]:
     """What pages include: the live parts, by the names of their files."""
     saved = sirenlib.load(BOOK / "cover.pt")
@@ -119,9 +136,12 @@ def live() -> dict[str, str]:
         f"photograph <em>chelsea</em> from scikit-image, {decibels:.1f} dB.</small></p>"
     )
     picture = view_picture(saved, signal, alt=VIEW, places=PLACES)
+    trainer = train_here(sirenlib.cameraman(64), alt=TRAIN, page="picture.html")
+    example = (BOOK / "picture.txt").read_text(encoding="utf-8")
     return {
         "cover.html": f"{picture.html()}\n{caption}\n",
-        "train.html": f"{train_here(sirenlib.cameraman(64), alt=TRAIN).html()}\n",
+        "train.html": f"{trainer.html()}\n",
+        "picture.html": f"{view_link(example, alt=LINK).html()}\n",
         "which_siren.html": f"{which_siren(alt=WHICH).html()}\n",
     }
 
@@ -136,4 +156,5 @@ if __name__ == "__main__":
     logo()
     cover()
     network()
+    link()
     write()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .play_sound import play_sound
     from .scrub_training import scrub_training
     from .train_here import train_here
+    from .view_link import view_link
     from .view_picture import view_picture
     from .view_shape import view_shape
     from .which_siren import which_siren
@@ -29,6 +30,7 @@ __all__ = [
     "play_sound",
     "scrub_training",
     "train_here",
+    "view_link",
     "view_picture",
     "view_shape",
     "which_siren",

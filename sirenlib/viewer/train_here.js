@@ -1,4 +1,4 @@
-/* needs: frame plot drop adam view_picture */
+/* needs: frame plot drop adam links view_picture */
 /* Train it here: the reader's own picture and a sine network that learns it. */
 
 const TRAINED_WIDTHS = [2, 64, 64, 1];
@@ -16,7 +16,7 @@ class Learner {
   constructor(name, side, hear, fail) {
     Object.assign(this, { name, hear, fail, worker: null });
     this.canvas = element("canvas", { width: side, height: side, role: "img",
-      style: CANVAS_STYLE });
+      style: CANVAS_STYLE, "aria-label": `The ${name} network, not drawn yet` });
     this.caption = element("figcaption");
     this.figure = element("figure", {}, this.canvas, this.caption);
   }
@@ -71,8 +71,8 @@ class Learner {
   }
 }
 
-/* `spec` has the side of the picture, its values, omega_0 and the color tables that the
-   neural picture needs. */
+/* `spec` has the side of the picture, its values, omega_0, the color tables that the
+   neural picture needs, and the page that draws links or null. */
 function trainHere(root, spec, host) {
   const bench = new TrainingBench(spec, host);
   root.append(bench.stage);
@@ -122,6 +122,7 @@ class TrainingBench {
         slider("omega_0", { min: 0, max: 100, step: 1, value: place },
           (step) => this.setOmega(omegaAt(step)), (step) => String(omegaAt(step)))),
       this.said,
+      ...(this.spec.page ? [linkButton(this.spec.page, () => this.linked())] : []),
       element("div", { class: "row", style: "align-items: flex-start" },
         element("figure", {}, this.target, element("figcaption", {}, "the picture")),
         this.sine.figure,
@@ -235,6 +236,15 @@ class TrainingBench {
       this.setRunning(false);
       this.said.textContent = `${MOST_STEPS} steps are done.`;
     }
+  }
+
+  /* What a link to the sine network holds. */
+  linked() {
+    const { latest, task } = this.sine;
+    if (!latest?.step) return null;
+    const { side } = this.spec;
+    return { network: { ...task, weights: latest.weights }, picture:
+      { shape: [side, side], range: [-1, 1], window: [[-1, 1], [-1, 1]] } };
   }
 
   walkInto() {

@@ -20,7 +20,9 @@ SIDES = (16, 128)
 STEPS = 100  # of the fit that is shown where scripts do not run
 
 
-def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
+def train_here(
+    picture: Signal, *, alt: str, omega_0: int = 30, page: str | None = None
+) -> LiveOutput:
     """A network 2-64-64-1 that learns a picture while the reader looks on.
 
     The page itself computes, in a worker: plain JavaScript, full batches, Adam. The
@@ -33,6 +35,8 @@ def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
             such as ``cameraman(64)``.
         alt: what the two show, in a sentence.
         omega_0: that of the first layer at the start, 1 to 200.
+        page: the address of a page with ``view_link``; with it there is a button for a
+            link to what has been learned.
 
     Raises:
         ValueError: the picture is of another kind, or omega_0 is out of range.
@@ -49,6 +53,7 @@ def train_here(picture: Signal, *, alt: str, omega_0: int = 30) -> LiveOutput:
         "side": side,
         "values": base64_floats(picture.values.numpy()),
         "omega_0": omega_0,
+        "page": page,
         "colors": color_tables(),
     }
     both = [picture.array(), np.ones((side, 4)), _fitted(picture, omega_0)]

@@ -44,6 +44,7 @@ ORDER = [
     "diagnosis",
     "evaluation",
     "files",
+    "links",
     "sounds",
     "checkpoints",
     "batches",
