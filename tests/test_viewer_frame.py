@@ -85,6 +85,7 @@ VIEWERS = {
     "folding": lambda alt: viewer.explore_folding(alt=alt),
     "quilt": lambda alt: viewer.explore_quilt(quilts(), SMALL, alt=alt),
     "training": lambda alt: viewer.train_here(SMALL, alt=alt),
+    "race": lambda alt: viewer.race_here(sirenlib.cameraman(64), alt=alt, seconds=0.2),
     "activations": lambda alt: viewer.explore_activations(depth=2, alt=alt),
     "cobweb": lambda alt: viewer.explore_cobweb(alt=alt),
     "omega": lambda alt: viewer.explore_omega_0(alt=alt),

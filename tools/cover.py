@@ -2,9 +2,10 @@
 
 The cover picture is one photograph, learned by one network, in three bands: the
 network's value, the length of its gradient, and its Laplacian. On the book's first page
-a smaller network of the same photograph is alive, and below it one is trained. The
-pictures take about three minutes on two CPU cores. `write` makes the live parts alone,
-from the network in ``book/cover.pt``.
+a smaller network of the same photograph is alive, and below it one is trained. On a page
+of its own five networks race on the same cat. The pictures take about three minutes on
+two CPU cores. `write` makes the live parts alone, from the network in
+``book/cover.pt``.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from skimage.data import chelsea
 
 import sirenlib
 from sirenlib import figures
-from sirenlib.viewer import train_here, view_picture
+from sirenlib.viewer import race_here, train_here, view_picture
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -36,6 +37,7 @@ TRAIN = (
     "Left, the photograph of a man behind a camera, 64 by 64 pixels. Right, what a "
     "network has learned of it."
 )
+RACE = "The face of a cat in gray, 64 by 64 pixels: what five networks learn."
 
 
 def logo() -> None:
@@ -103,8 +105,14 @@ def network() -> None:
     sirenlib.save(model, BOOK / "cover.pt", signal)
 
 
+def cat() -> sirenlib.Signal:
+    """The middle of the photograph, gray, 64 by 64 pixels."""
+    gray = Image.fromarray(PHOTO[:, 50:270]).convert("L")
+    return sirenlib.image_signal(gray, size=64)
+
+
 def live() -> dict[str, str]:
-    """What the first page includes: its two live parts, by the names of their files."""
+    """The live parts of the first page and of the race, by the names of their files."""
     saved = sirenlib.load(BOOK / "cover.pt")
     signal = sirenlib.image_signal(PHOTO, size=160)
     numbers = sum(weight.numel() for weight in saved.model.parameters())
@@ -118,6 +126,7 @@ def live() -> dict[str, str]:
     return {
         "cover.html": f"{picture.html()}\n{caption}\n",
         "train.html": f"{train_here(sirenlib.cameraman(64), alt=TRAIN).html()}\n",
+        "race.html": f"{race_here(cat(), alt=RACE).html()}\n",
     }
 
 
