@@ -2,9 +2,9 @@
 
 The cover picture is one photograph, learned by one network, in three bands: the
 network's value, the length of its gradient, and its Laplacian. On the book's first page
-a smaller network of the same photograph is alive, and below it one is trained. On a page
-of its own five networks race on the same cat. The pictures take about three minutes on
-two CPU cores. `write` makes the live parts alone, from the network in
+a smaller network of the same photograph is alive, and below it one is trained. On a
+page of its own five networks race on the same cat. The pictures take about three
+minutes on two CPU cores. `write` makes the live parts alone, from the network in
 ``book/cover.pt``.
 """
 

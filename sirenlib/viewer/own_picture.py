@@ -1,4 +1,4 @@
-"""A picture that the page learns, and that the reader can replace by one of their own."""
+"""A picture that the page learns, until the reader brings one of their own."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Five networks that learn the reader's own picture in the page, one against another."""
+"""Five networks learn the reader's own picture in the page, one against another."""
 
 import math
 
@@ -13,9 +13,9 @@ SIDE = 64  # what the sizes and the rates of the networks are chosen for
 def race_here(picture: Signal, *, alt: str, seconds: float = 10) -> LiveOutput:
     """A sine network, FINER, Fourier features, a hash grid and ReLU in a race.
 
-    They are the networks of ``benchmarks/contenders.py`` in small, with 4,400 parameters
-    each. The page itself computes, each network in a worker, with all pixels in each
-    step and with Adam. They take turns, and each has a clock that runs while it
+    They are the networks of ``benchmarks/contenders.py`` made small, with about 4,420
+    parameters each. The page itself computes, each network in a worker, with all pixels
+    in each step and with Adam. They take turns, and each has a clock that runs while it
     computes. The reader drops a picture of their own on it, which stays on their
     computer. Where scripts do not run, the picture stands alone.
 

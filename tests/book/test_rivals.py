@@ -97,7 +97,7 @@ def loss_of(model, coords, values):
 
 
 def test_prediction(page, task):
-    model, coords, values, given = task
+    model, coords, _, given = task
     got = run(page, "rivals", MAKE + "return Array.from(trainer.prediction);", given)
     assert np.abs(got - model(coords).detach().numpy().ravel()).max() < 2e-5
 
