@@ -114,7 +114,7 @@ def test_stop_go_on_and_reset(page):
     until(page, lambda: not moving(page))
     before = steps(page)
     press(page, "start")
-    until(page, lambda: all(new > old for new, old in zip(steps(page), before)))
+    until(page, lambda: np.greater(steps(page), before).all())
     press(page, "reset")
     until(page, lambda: steps(page) == [0] * 5)
     assert not moving(page)
