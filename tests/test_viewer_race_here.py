@@ -127,10 +127,10 @@ FAKE = """
   const costs = [0.07, 0.02, 0.011, 0.005, 0.3];
   const log = [];
   let computing = 0;
-  Race.prototype.makeWorker = () => {
+  Race.prototype.makeWorker = (hear) => {
     const cost = costs.shift();
     let step = 0, seconds = 0;
-    const worker = { terminate: () => {}, postMessage: ({ task, slice }) => {
+    return { terminate: () => {}, postMessage: ({ task, slice }) => {
       computing++;
       for (let spent = 0; !task && spent < slice; spent += cost) {
         step++;
@@ -140,11 +140,10 @@ FAKE = """
         log.push({ computing: task ? 1 : computing, cost, seconds,
           clocks: race.racers.map((racer) => racer.latest?.seconds ?? 0) });
         computing--;
-        worker.onmessage({ data: { step, seconds, psnr: 20 + cost, parameters: 1,
-          prediction: new Float32Array(64 * 64) } });
+        hear({ step, seconds, psnr: 20 + cost, parameters: 1,
+          prediction: new Float32Array(64 * 64) });
       });
     } };
-    return worker;
   };
   const values = btoa(String.fromCharCode(...new Uint8Array(4 * 64 * 64)));
   const race = new Race({ values, seconds: 3 }, document.body);

@@ -232,10 +232,13 @@ function programText(parts, main) {
 }
 
 /* A worker from its text: it needs no file, and no server. */
-function startWorker(text, fail) {
+function startWorker(text, hear, fail) {
   const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const worker = new Worker(address);
   worker.onerror = fail;
-  worker.addEventListener("message", () => URL.revokeObjectURL(address), { once: true });
+  worker.onmessage = ({ data }) => {
+    URL.revokeObjectURL(address);
+    hear(data);
+  };
   return worker;
 }

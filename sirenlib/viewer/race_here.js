@@ -17,7 +17,7 @@ th, td { padding: 0.1rem 0.6rem 0.1rem 0; vertical-align: bottom; }
 th.racer { padding-left: 6px; white-space: nowrap; }
 .course { flex: 1 1 16rem; max-width: 25rem; }
 .pictures { align-items: flex-start; }
-.pictures canvas { width: min(8rem, 26vw); image-rendering: pixelated; }
+.pictures canvas { width: min(6.2rem, 26vw); image-rendering: pixelated; }
 @media (max-width: 420px) { th, td { padding-right: 0.4rem; font-size: 12px; } }`;
 
 /* A rival, the worker in which it computes, and what is seen of it. */
@@ -32,16 +32,16 @@ class Racer {
       element("th", { scope: "row", class: `racer ${kind}` }, this.name), ...this.cells);
   }
 
-  /* From the first step; `hear` is called with each report. */
-  begin(task, worker, hear) {
+  /* From the first step; `hear` is called after each report. */
+  begin(task, makeWorker, hear) {
     this.end();
-    Object.assign(this, { worker, curve: [], latest: null });
-    worker.onmessage = ({ data }) => {
+    const worker = makeWorker((data) => {
       if (worker !== this.worker) return;
       this.latest = data;
       this.curve.push([data.seconds, data.psnr]);
       hear();
-    };
+    });
+    Object.assign(this, { worker, curve: [], latest: null });
     worker.postMessage({ task: { ...this.rival, ...task } });
   }
 
@@ -73,15 +73,14 @@ class Racer {
 }
 
 /* What a worker does, on the page itself: where no worker may run. */
-function workerOnThePage() {
+function workerOnThePage(hear) {
   let alive = true;
-  const scope = { postMessage: (data) => alive && worker.onmessage({ data }) };
-  const worker = {
+  const scope = { postMessage: hear };
+  rivalWorker(scope);
+  return {
     postMessage: (data) => setTimeout(() => alive && scope.onmessage({ data })),
     terminate: () => { alive = false; },
   };
-  rivalWorker(scope);
-  return worker;
 }
 
 /* `spec` has the values of the picture, and for how many seconds each may compute. */
@@ -138,16 +137,16 @@ class Race {
     const task = { coords: squareGrid(RACE_SIDE), values: this.values, seed: this.seed };
     try {
       for (const racer of this.racers) {
-        racer.begin(task, this.makeWorker(), () => this.hear(racer));
+        racer.begin(task, (hear) => this.makeWorker(hear), () => this.hear(racer));
       }
     } catch {
       this.withoutWorkers();
     }
   }
 
-  makeWorker() {
-    if (this.onThePage) return workerOnThePage();
-    return startWorker(rivalText(), (event) => {
+  makeWorker(hear) {
+    if (this.onThePage) return workerOnThePage(hear);
+    return startWorker(rivalText(), hear, (event) => {
       event.preventDefault();
       this.withoutWorkers();
     });

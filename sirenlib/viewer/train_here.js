@@ -24,13 +24,12 @@ class Learner {
   begin(task, run) {
     this.end();
     Object.assign(this, { task, curve: [], latest: null });
-    const worker = startWorker(workerText(), this.fail);
-    worker.onmessage = ({ data }) => {
+    const worker = startWorker(workerText(), (data) => {
       if (worker !== this.worker) return;
       this.latest = data;
       this.curve.push([Math.log10(Math.max(1, data.step)), data.psnr]);
       this.hear();
-    };
+    }, this.fail);
     worker.postMessage({ task, run });
     this.worker = worker;
   }
