@@ -3,7 +3,7 @@
 
 const RACE_SIDE = 64;
 const KINDS = ["measured", "predicted", "third", "fourth", "level"];
-const CLOCK = "The networks compute in turns, so that none takes time from another, and " +
+const CLOCK = "The networks compute in turns, so that none takes time from another: " +
   "the seconds of a network are those in which it computed itself.";
 
 const RACE_STYLE = `
@@ -24,7 +24,8 @@ th.racer { padding-left: 6px; white-space: nowrap; }
 class Racer {
   constructor(rival, kind) {
     Object.assign(this, { rival, kind, name: rival.name, worker: null });
-    this.canvas = element("canvas", { width: RACE_SIDE, height: RACE_SIDE, role: "img" });
+    this.canvas = element("canvas", { width: RACE_SIDE, height: RACE_SIDE, role: "img",
+      "aria-label": `${rival.name} before the first step` });
     const caption = element("figcaption", { class: `racer ${kind}` }, this.name);
     this.figure = element("figure", {}, this.canvas, caption);
     this.cells = [0, 1, 2, 3].map(() => element("td"));
@@ -56,9 +57,8 @@ class Racer {
 
   draw() {
     const { parameters, step, seconds, psnr } = this.latest;
-    [grouped(parameters), step, seconds.toFixed(1), psnr.toFixed(1)].forEach((text, i) => {
-      this.cells[i].textContent = text;
-    });
+    const texts = [grouped(parameters), step, seconds.toFixed(1), psnr.toFixed(1)];
+    texts.forEach((text, i) => { this.cells[i].textContent = text; });
   }
 
   drawPicture() {

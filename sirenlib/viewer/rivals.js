@@ -84,7 +84,7 @@ class FinerTrainer extends Trainer {
 class GridTrainer extends Trainer {
   constructor(task) {
     const { coords, grid, weights, widths, seed } = task;
-    const { rows, ways } = placesInTables(coords, grid);
+    const { rows, shares } = placesInTables(coords, grid);
     const tables = tablesOf(grid);
     const size = grid.features * (tables.at(-1).first + tables.at(-1).rows);
     const own = widths.slice(1).reduce((sum, out, i) => sum + out * (widths[i] + 1), 0);
@@ -97,18 +97,18 @@ class GridTrainer extends Trainer {
     }
     const points = coords.length / 2;
     super({ ...task, weights: all, coords: new Float32Array(points * widths[0]) });
-    Object.assign(this, { rows, ways, features: grid.features,
+    Object.assign(this, { rows, shares, features: grid.features,
       table: all.subarray(own), tableSlope: this.gradient.subarray(own),
       coordsError: new Float32Array(points * widths[0]) });
   }
 
   /* What the network reads: of each level the four vertices around the point. */
   forward() {
-    const { coords, table, rows, ways, features } = this;
+    const { coords, table, rows, shares, features } = this;
     for (let i = 0, at = 0; i < rows.length; i += 4) {
       for (let f = 0; f < features; f++, at++) {
         let sum = 0;
-        for (let k = i; k < i + 4; k++) sum += ways[k] * table[rows[k] * features + f];
+        for (let k = i; k < i + 4; k++) sum += shares[k] * table[rows[k] * features + f];
         coords[at] = sum;
       }
     }
@@ -117,12 +117,12 @@ class GridTrainer extends Trainer {
 
   backward() {
     super.backward();
-    const { coordsError, tableSlope, rows, ways, features } = this;
+    const { coordsError, tableSlope, rows, shares, features } = this;
     tableSlope.fill(0);
     for (let i = 0, at = 0; i < rows.length; i += 4) {
       for (let f = 0; f < features; f++, at++) {
         for (let k = i; k < i + 4; k++) {
-          tableSlope[rows[k] * features + f] += ways[k] * coordsError[at];
+          tableSlope[rows[k] * features + f] += shares[k] * coordsError[at];
         }
       }
     }
@@ -142,31 +142,33 @@ function tablesOf({ coarsest, finest, levels, rows: most }) {
   });
 }
 
-/* For each point and level four rows of the tables, and the share of each. They never
-   change, since the points do not. The hash is that of the paper. */
+/* For each point and level four rows of the tables, and the share of each. They
+   never change, since the points do not. The hash is that of the paper. */
 function placesInTables(coords, grid) {
   const tables = tablesOf(grid);
   const points = coords.length / 2;
   const rows = new Int32Array(4 * points * tables.length);
-  const ways = new Float32Array(rows.length);
+  const shares = new Float32Array(rows.length);
   let at = 0;
   for (let i = 0; i < points; i++) {
     for (const { r, first, shared } of tables) {
       const [y, x] = [0, 1].map((axis) => ((coords[2 * i + axis] + 1) / 2) * r);
-      const [row, column] = [y, x].map((z) => Math.max(0, Math.min(r - 1, Math.floor(z))));
+      // The last vertex belongs to the last cell.
+      const [row, column] = [y, x].map((z) => Math.min(r - 1, Math.floor(z)));
       for (const [down, right] of [[0, 0], [0, 1], [1, 0], [1, 1]]) {
         const [v, u] = [row + down, column + right];
         const hashed = (v ^ Math.imul(u, 2654435761)) & (grid.rows - 1);
         rows[at] = first + (shared ? hashed : v * (r + 1) + u);
-        ways[at++] = (down ? y - row : 1 - y + row) * (right ? x - column : 1 - x + column);
+        const share = right ? x - column : 1 - x + column;
+        shares[at++] = share * (down ? y - row : 1 - y + row);
       }
     }
   }
-  return { rows, ways };
+  return { rows, shares };
 }
 
-/* What a rival's worker does: it computes when it is told to, for so many seconds or one
-   step, and reports. Its clock stands still while it waits for its turn. */
+/* What a rival's worker does: it computes when it is told to, for so many seconds and at
+   least one step, and reports. Its clock stands still while it waits for its turn. */
 function rivalWorker(scope) {
   let trainer = null, seconds = 0;
   scope.onmessage = ({ data: { task, slice } }) => {
