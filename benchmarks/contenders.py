@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from siren_pytorch import SirenNet
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
@@ -192,6 +191,8 @@ def finer(signal: Signal, generator: Generator, share: float) -> nn.Module:
 
 def siren_pytorch(signal: Signal, generator: Generator, **options) -> nn.Module:
     """The package's network in the same size, with its own defaults or others."""
+    from siren_pytorch import SirenNet  # late: the others do not need the package
+
     torch.manual_seed(generator.initial_seed())  # it takes no generator
     channels = signal.values.shape[1]
     return SirenNet(dim_in=2, dim_hidden=256, dim_out=channels, num_layers=4, **options)

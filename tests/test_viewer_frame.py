@@ -87,6 +87,7 @@ VIEWERS = {
     "quilt": lambda alt: viewer.explore_quilt(quilts(), SMALL, alt=alt),
     "training": lambda alt: viewer.train_here(SMALL, alt=alt),
     "link": lambda alt: viewer.view_link(to_link(network(), SMALL), alt=alt),
+    "race": lambda alt: viewer.race_here(sirenlib.cameraman(64), alt=alt, seconds=0.2),
     "activations": lambda alt: viewer.explore_activations(depth=2, alt=alt),
     "cobweb": lambda alt: viewer.explore_cobweb(alt=alt),
     "omega": lambda alt: viewer.explore_omega_0(alt=alt),

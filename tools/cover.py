@@ -2,11 +2,11 @@
 
 The cover picture is one photograph, learned by one network, in three bands: the
 network's value, the length of its gradient, and its Laplacian. On the book's first page
-a smaller network of the same photograph is alive, and below it one is trained. The
-smallest is the example of the page of links. The pictures take about three minutes on
-two CPU cores. `write` makes the live parts alone, from the network in
-``book/cover.pt`` and the link in ``book/picture.txt``, and the one of the page "Which
-SIREN is this?".
+a smaller network of the same photograph is alive, and below it one is trained. On a
+page of its own five networks race on the same cat. The smallest is the example of the
+page of links. The pictures take about three minutes on two CPU cores. `write` makes the
+live parts alone, from the network in ``book/cover.pt`` and the link in
+``book/picture.txt``, and the one of the page "Which SIREN is this?".
 """
 
 from pathlib import Path
@@ -20,7 +20,13 @@ from skimage.data import chelsea
 import sirenlib
 from sirenlib import figures
 from sirenlib.links import from_link, to_link
-from sirenlib.viewer import train_here, view_link, view_picture, which_siren
+from sirenlib.viewer import (
+    race_here,
+    train_here,
+    view_link,
+    view_picture,
+    which_siren,
+)
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -44,6 +50,7 @@ WHICH = (
     "Two histograms, of the weights and of the biases of a fresh layer with 64 units: "
     "both are flat and end at the edges of their laws, 0.0102 and 0.125."
 )
+RACE = "The face of a cat in gray, 64 by 64 pixels: what five networks learn."
 
 
 def logo() -> None:
@@ -111,6 +118,12 @@ def network() -> None:
     sirenlib.save(model, BOOK / "cover.pt", signal)
 
 
+def cat() -> sirenlib.Signal:
+    """The middle of the photograph, gray, 64 by 64 pixels."""
+    gray = Image.fromarray(PHOTO[:, 50:270]).convert("L")
+    return sirenlib.image_signal(gray, size=64)
+
+
 def link() -> None:
     """Fit the network of the example of a link: the face alone, in 96 by 96 pixels."""
     signal = sirenlib.image_signal(PHOTO[:, 50:270], size=96)
@@ -143,6 +156,7 @@ def live() -> dict[str, str]:
         "train.html": f"{trainer.html()}\n",
         "picture.html": f"{view_link(example, alt=LINK).html()}\n",
         "which_siren.html": f"{which_siren(alt=WHICH).html()}\n",
+        "race.html": f"{race_here(cat(), alt=RACE).html()}\n",
     }
 
 

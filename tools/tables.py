@@ -53,7 +53,8 @@ recipe's.
 *Over* divides a row's time by that of the quilt and by that of the single network,
 *sirenlib.fit*, which are the library's own. The networks and their settings stand in
 `benchmarks/contenders.py`. The settings of the others were tried on the same pictures,
-by `benchmarks/tune.py`.
+by `benchmarks/tune.py`. Small ones of them [race in a page](race.md), on a picture of
+your own.
 """
 
 COLOR = """

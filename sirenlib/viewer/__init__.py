@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .explore_omega_0 import explore_omega_0
     from .explore_quilt import explore_quilt
     from .play_sound import play_sound
+    from .race_here import race_here
     from .scrub_training import scrub_training
     from .train_here import train_here
     from .view_link import view_link
@@ -28,6 +29,7 @@ __all__ = [
     "explore_omega_0",
     "explore_quilt",
     "play_sound",
+    "race_here",
     "scrub_training",
     "train_here",
     "view_link",

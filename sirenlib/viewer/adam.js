@@ -41,6 +41,7 @@ class Trainer {
       return layer;
     });
     this.prediction = this.layers[this.layers.length - 1].state;
+    this.coordsError = null;  // room for it, where what the network reads is learned
   }
 
   /* Its weights and their gradient are windows on the arrays of all of them. */
@@ -67,9 +68,13 @@ class Trainer {
       timesTransposed(state, W, layer.state, this.points, outputs, inputs);
       state = layer.state;
       if (omega === null) addBias(state, b);
-      else if (this.relu) bendByRelu(state, slope, b);
-      else bendBySine(state, slope, b, omega);
+      else this.bend(state, slope, b, omega);
     }
+  }
+
+  bend(state, slope, bias, omega) {
+    if (this.relu) bendByRelu(state, slope, bias);
+    else bendBySine(state, slope, bias, omega);
   }
 
   backward() {
@@ -81,10 +86,11 @@ class Trainer {
       const below = layers[l - 1];
       transposedTimes(error, below ? below.state : coords, dW, outputs, inputs, points);
       sumRows(error, db);
-      if (!below) break;
+      const next = below ? below.error : this.coordsError;
+      if (!next) break;
       transposeInto(W, turned, outputs, inputs);
-      timesTransposed(error, turned, below.error, points, inputs, outputs);
-      multiplyBy(below.error, below.slope);
+      timesTransposed(error, turned, next, points, inputs, outputs);
+      if (below) multiplyBy(next, below.slope);
     }
   }
 
@@ -211,10 +217,28 @@ function trainingWorker(scope) {
   };
 }
 
+/* What the text of a worker begins with. */
+const TRAINER_PARTS = [timesTransposed, transposedTimes, transposeInto, seededNumbers,
+  firstBounds, firstWeights, squaredError, addBias, bendBySine, bendByRelu, multiplyBy,
+  sumRows, Trainer];
+
 /* The text of a program of its own, for a Worker. */
 function workerText() {
-  const parts = [timesTransposed, transposedTimes, seededNumbers, firstBounds,
-    firstWeights, Trainer, squaredError, transposeInto, addBias, bendBySine, bendByRelu,
-    multiplyBy, sumRows, trainingWorker];
-  return `"use strict";\n${parts.map(String).join("\n")}\ntrainingWorker(self);`;
+  return programText([...TRAINER_PARTS, trainingWorker], "trainingWorker");
+}
+
+function programText(parts, main) {
+  return `"use strict";\n${parts.map(String).join("\n")}\n${main}(self);`;
+}
+
+/* A worker from its text: it needs no file, and no server. */
+function startWorker(text, hear, fail) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const worker = new Worker(address);
+  worker.onerror = fail;
+  worker.onmessage = ({ data }) => {
+    URL.revokeObjectURL(address);
+    hear(data);
+  };
+  return worker;
 }

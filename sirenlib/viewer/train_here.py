@@ -6,15 +6,10 @@ import torch
 from ..arguments import whole_number
 from ..fitting import fit
 from ..images import to_pixels
-from ..signals import Signal, coordinate_grid
+from ..signals import Signal
 from ..siren import Siren
-from .frame import (
-    LiveOutput,
-    base64_floats,
-    color_tables,
-    png,
-    require_finite,
-)
+from .frame import LiveOutput, base64_floats, color_tables, png
+from .own_picture import square_picture
 
 SIDES = (16, 128)
 STEPS = 100  # of the fit that is shown where scripts do not run
@@ -43,12 +38,10 @@ def train_here(
 
     Source: the first page of the book; chapters 1 and 9 for what it does.
     """
-    _require_square(picture)
+    picture = square_picture(picture, SIDES)
     if whole_number("omega_0", omega_0, 1) > 200:
         raise ValueError(f"omega_0 must be at most 200, not {omega_0}")
     side = picture.shape[0]
-    grid = coordinate_grid(side, side)
-    picture = Signal(grid, picture.values.float().cpu(), picture.shape)
     spec = {
         "side": side,
         "values": base64_floats(picture.values.numpy()),
@@ -69,31 +62,3 @@ def _fitted(picture: Signal, omega_0: int) -> np.ndarray:
     fit(model, picture, epochs=STEPS, batch_size=points, lr=2e-3, generator=generator)
     with torch.inference_mode():
         return model(picture.coords).numpy().reshape(picture.shape)
-
-
-def _require_square(picture: Signal) -> None:
-    if not isinstance(picture, Signal):
-        raise ValueError(
-            f"picture must be a Signal, not {type(picture).__name__}: make one with "
-            "cameraman(64) or image_signal(file)"
-        )
-    channels, side = picture.values.shape[1], picture.shape[0]
-    if picture.shape != (side, side) or channels != 1:
-        raise ValueError(
-            f"the picture has shape {picture.shape} and {channels} channels: crop it "
-            "to a square and take its mean over the colors"
-        )
-    if not SIDES[0] <= side <= SIDES[1]:
-        raise ValueError(
-            f"the picture has {side} pixels a side: give it {SIDES[0]} to {SIDES[1]}, "
-            "for instance with image_signal(picture, size=64)"
-        )
-    require_finite("the picture", picture.values.cpu())
-    coords, grid = picture.coords.float().cpu(), coordinate_grid(side, side)
-    if picture.value_range != (-1, 1) or not torch.allclose(coords, grid):
-        raise ValueError(
-            "the picture must have values in (-1, 1) and the coordinates of "
-            "coordinate_grid(side, side), as image_signal(picture) gives them"
-        )
-    if picture.weights is not None:
-        raise ValueError("the picture has weights, which the page does not know")
