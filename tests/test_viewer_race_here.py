@@ -87,14 +87,15 @@ def test_pictures_and_numbers_belong_together(page):
     show(page, output(LONG))
     ready(page)
     press(page, "start")
-    until(page, lambda: min(steps(page)) >= 3)
+    until(page, lambda: min(steps(page)) >= 20)
     press(page, "stop")
     until(page, lambda: not moving(page))
     wanted = sirenlib.cameraman(64).array()
     for name, (_, _, _, psnr) in table(page).items():
         drawn = 2 * pixels(picture(page, name))[..., 0] - 1
         error = np.mean((drawn - wanted) ** 2)
-        assert 10 * np.log10(4 / error) == pytest.approx(psnr, abs=0.5)
+        # Drawn, a prediction is clipped to black and white, which can only help it.
+        assert -0.5 < 10 * np.log10(4 / error) - psnr < 2
 
 
 def moving(page) -> bool:
