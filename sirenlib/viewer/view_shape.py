@@ -70,7 +70,7 @@ def view_shape(
         ValueError: the network is of another kind or not finite, or an argument is
             wrong.
 
-    Source: Hart 1996; chapters 10 and 13.
+    Source: Hart 1996; chapters 10 and 16.
     """
     frame = CUBE
     if isinstance(model, SavedNetwork):
