@@ -19,7 +19,6 @@ from torch import Tensor
 from .arguments import positive_number
 from .starts import STARTS, Law, Start
 from .state_dicts import LinearMap, flattened, linear_maps, read_state_dict
-from .theory import network_law
 
 LIMITS = {
     "ks": 2.3,  # of a Kolmogorov-Smirnov distance, times the root of the sample size
@@ -472,6 +471,8 @@ def _points(dimensions: int) -> np.ndarray:
 
 
 def _reports(maps: list, laws: list, bounds: list, omegas: tuple) -> list[LayerReport]:
+    from .theory import network_law  # imported late: scipy.stats takes half a second
+
     coords = _points(maps[0].in_features)
     predicted = network_law(coords, bounds)
     measured = _measured(maps, coords, omegas)
