@@ -1,4 +1,4 @@
-/* needs: frame drop */
+/* needs: frame */
 /* A picture of the reader's own, dropped, pasted or chosen: its middle in gray. */
 
 const SMALLEST_SIDE = 8, MOST_PIXELS = 1e8;  // of a picture that is read

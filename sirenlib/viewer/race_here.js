@@ -1,4 +1,4 @@
-/* needs: frame own_picture plot adam rivals */
+/* needs: frame drop own_picture plot adam rivals */
 /* The race: five networks learn the reader's picture, and each has its own clock. */
 
 const RACE_SIDE = 64;

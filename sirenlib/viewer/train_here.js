@@ -1,4 +1,4 @@
-/* needs: frame own_picture plot adam links view_picture */
+/* needs: frame drop own_picture plot adam links view_picture */
 /* Train it here: the reader's own picture and a sine network that learns it. */
 
 const TRAINED_WIDTHS = [2, 64, 64, 1];
