@@ -314,11 +314,11 @@ def test_same_seed_same_network(photo, tmp_path, capsys):
 
 
 def test_help_succeeds(capsys):
-    for arguments, words in ((["fit"], "--size"), ([], "fit|render|view|verify")):
+    for arguments, words in ((["fit"], "--size"), ([], "fit|render|view|link|verify")):
         with pytest.raises(SystemExit) as stop:
             main([*arguments, "--help"])
         assert stop.value.code == 0 and words in capsys.readouterr().out
-    assert "fit|render|view|verify" in complaint(capsys)
+    assert "fit|render|view|link|verify" in complaint(capsys)
 
 
 # Bad input
