@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import special
 from torch import Tensor
 
 from .arguments import positive_number
@@ -234,6 +233,8 @@ def _law(array: np.ndarray | None) -> ArrayLaw:
     others = numbers[1:] if -numbers[0] == largest else numbers[:-1]
     if count < LIMITS["few"]:
         return ArrayLaw("few", count, largest, deviation, 0.0)
+    from scipy import special  # imported late: only a diagnosis needs it
+
     uniform = _distance(others, (1 + others / largest) / 2)
     normal = _distance(numbers, special.ndtr(numbers / deviation))
     kind = "uniform" if uniform <= 1 else "normal" if normal <= 1 else "neither"
