@@ -2,8 +2,9 @@
 
 A pass is every pixel once: forward, backward and Adam. Two ways to run it: as
 `sirenlib.fit` does, in chunks of a fixed size, and as the tutorials do, the whole
-picture at once. Each configuration has a process of its own, whose peak of memory is
-its own too. The values of the picture are random: they change neither.
+picture at once. On a CPU each configuration has a process of its own, whose peak of
+memory is its own too; on CUDA PyTorch counts what it hands out. The values of the
+picture are random: they change neither.
 
 The quilt has more tiles for more pixels, so its rows are whole fits: the seconds and
 the quality on mosaics of photographs, where a pixel is as hard at every size. The last
@@ -147,6 +148,14 @@ def measure(side: int, width: int, way: str, device: torch.device, repeats: int)
     }
 
 
+def measure_one(one: dict, device: torch.device, repeats: int) -> dict:
+    """The row of a configuration."""
+    if one["way"].startswith("quilt"):
+        color = one["way"].endswith("color")
+        return measure_quilt(one["side"], one["epochs"], device, color)
+    return measure(**one, device=device, repeats=repeats)
+
+
 def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--repeats", type=int, default=3)
@@ -154,19 +163,16 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         device = sirenlib.resolve_device(options.device)
-        way = options.one["way"]
-        if way.startswith("quilt"):
-            sizes = options.one["side"], options.one["epochs"]
-            row = measure_quilt(*sizes, device, color=way.endswith("color"))
-        else:
-            row = measure(**options.one, device=device, repeats=options.repeats)
-        print(json.dumps(row))
+        print(json.dumps(measure_one(options.one, device, options.repeats)))
         return
     device = begin(options)
     rows = []
     for one in configurations():
-        asked = [f"--device={device}", f"--repeats={options.repeats}", "--one"]
-        found = in_own_process(__file__, *asked, json.dumps(one))
+        if device.type == "cuda":
+            found = measure_one(one, device, options.repeats)
+        else:
+            asked = [f"--repeats={options.repeats}", "--one", json.dumps(one)]
+            found = in_own_process(__file__, *asked)
         rows.append(one | found)
         print(rows[-1], flush=True)
     what = "passes over squares of noise, 2-WIDTHx4-1, Adam"

@@ -26,7 +26,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -415,8 +415,10 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--task", choices=TASKS, default="gray")
     parser.add_argument("--count", action="store_true", help="count the steps anew")
+    parser.add_argument("--seeds", type=int, help="fits of each kind; 5 in gray")
     options = parser.parse_args()
     device, task = begin(options), TASKS[options.task]
+    task = replace(task, seeds=options.seeds or task.seeds)
     counted = {} if options.count else kept(options.task)
     if task.references and not counted:
         counted = count_all(task, device)
