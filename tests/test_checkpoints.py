@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import multiprocessing
 import os
 import random
 import signal as signals
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from devices import devices
-from processes import in_a_process, needs_fork, require_in_a_process
+from processes import CONTEXT, in_a_process, needs_fork, require_in_a_process
 from torch import nn
 
 from sirenlib import (
@@ -685,7 +684,7 @@ def fit_that_waits(path, ready):
 @needs_fork
 @needs_locks
 def test_second_process_is_refused_while_the_first_runs(path):
-    ready = multiprocessing.get_context("fork").Event()
+    ready = CONTEXT.Event()
     process = in_a_process(fit_that_waits, path, ready)
     try:
         assert ready.wait(60)
@@ -714,6 +713,7 @@ def test_fits_one_after_the_other_share_a_file(path, stop_at):
 
 
 def fit_in_a_read_only_folder(folder):
+    fitted()  # loads what another user may not be able to read
     os.chdir(folder)
     if os.geteuid() == 0:  # who may write anywhere
         os.seteuid(65534)

@@ -620,7 +620,7 @@ def test_file_that_claims_a_huge_quilt_is_refused_fast_and_without_memory(path):
         for name in names
     ]
     for seconds, memory in measured(*works, cwd=path.parent):
-        assert seconds < 1 and memory < 100e6
+        assert seconds < 5 and memory < 100e6
 
 
 @needs_fork
@@ -645,7 +645,7 @@ def test_file_that_claims_a_huge_network_is_refused_fast_and_without_memory(path
     ]
     # Made in memory they took 1.6 GB and 12 s, and more than a minute.
     for seconds, memory in measured(*works, cwd=path.parent):
-        assert seconds < 1 and memory < 100e6
+        assert seconds < 5 and memory < 100e6
 
 
 @pytest.mark.skipif(

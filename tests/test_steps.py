@@ -123,15 +123,16 @@ def test_settings_of_products_are_put_back_after_an_error():
     require_in_a_process(settings_after_an_error)
 
 
+def settings_left_alone(precision):
+    before = products.allow_tf32
+    with products_in(precision):
+        assert products.allow_tf32 == before
+
+
 @needs_fork
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_other_precisions_leave_the_settings_alone(precision):
-    def run():
-        before = products.allow_tf32
-        with products_in(precision):
-            assert products.allow_tf32 == before
-
-    require_in_a_process(run)
+    require_in_a_process(settings_left_alone, precision)
 
 
 # The optimizer
