@@ -25,7 +25,7 @@ COLORS = dict(
         strict=True,
     )
 )
-OTHER, GAP = "#777777", 2.2  # decibels between two labels
+OTHER, GAP = "#777777", 0.055  # between two labels, as a share of the height
 
 
 def write(record: dict, path: Path) -> None:
@@ -57,14 +57,16 @@ def draw(record: dict) -> plt.Figure:
         1, len(names), figsize=size, sharey=True, squeeze=False
     )
     for axes, name in zip(panels[0], names, strict=True):
-        ends = [_line(axes, one) for one in _of(record, "contenders", name)]
-        ends += [_curve(axes, one) for one in _of(record, "references", name)]
+        lines = [_line(axes, one) for one in _of(record, "contenders", name)]
+        curves = [_curve(axes, one) for one in _of(record, "references", name)]
         axes.set(xscale="log", xlabel=record["clock"])
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
         if len(names) > 1:
             axes.set_title(name)
     panels[0][0].set_ylabel("PSNR (dB)")
-    _label(panels[0][-1], [end for end in ends if end])
+    _label(axes, lines)
+    _label(axes, [end for end in curves if end])
     return figure
 
 
@@ -94,14 +96,15 @@ def _curve(axes: plt.Axes, one: dict) -> tuple | None:
 
 
 def _label(axes: plt.Axes, ends: list[tuple]) -> None:
-    """Each line's name at its end, moved up where another one stands there."""
-    last = -float("inf")
+    """The lines' names, in a column beside the longest line, none over another."""
+    bottom, top = axes.get_ylim()
+    column, last = max((1.3 * x for x, *_ in ends), default=0), -float("inf")
     for x, y, name, color in sorted(ends, key=lambda end: end[1]):
-        last = max(y, last + GAP)
+        last = max(y, last + GAP * (top - bottom))
         axes.annotate(
             name,
             (x, y),
-            (x * 1.3, last),
+            (column, last),
             color=color,
             fontsize=10,
             va="center",

@@ -14,8 +14,6 @@ def qualities(record: dict) -> str:
     often = f"the medians of {seeds} seeds" if seeds > 1 else "of one fit each"
     text = f"\nTimes are {record['clock']}, {often}.\n{_disturbed(record['disturbed'])}"
     text += _most_parameters(record["contenders"])
-    if several:
-        text += "\n" + _image(record, "benchmarks-color.png")
     for (picture, quality), rows in _grouped(record["rows"]).items():
         ours = {row["name"]: row for row in rows}
         columns = {
@@ -91,10 +89,11 @@ def _sources(record: dict) -> str:
 
 def opening(record: dict, name: str) -> str:
     """The picture that opens the page, and the sentence that says what it shows."""
-    return f"\n{_image(record, name)}\n{plain(_sentence(record))}\n"
+    return f"\n{image(record, name)}\n{plain(_sentence(record))}\n"
 
 
-def _image(record: dict, name: str) -> str:
+def image(record: dict, name: str) -> str:
+    """The picture of a record, in a file of that name."""
     names = dict.fromkeys(
         one["name"] for one in record["contenders"] + record["references"]
     )

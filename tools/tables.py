@@ -14,7 +14,9 @@ import ladders
 from cells import number, percent, spread, table, unit
 from chapters import ROOT
 from claims import plain
-from qualities import opening, qualities
+from qualities import image, opening, qualities
+
+OPENS = "time_to_quality"  # the record whose picture opens the page
 
 OPENING = """\
 <!-- Written by tools/tables.py. Do not edit it: run `make bench`. -->
@@ -146,20 +148,26 @@ def page(results: Path = ROOT / "benchmarks" / "results") -> str:
         (DERIVATIVES, "derivatives", _derivatives),
     ]
     parts = [_section(results, *section) for section in sections]
-    gray = results / "time_to_quality.json"
-    picture = opening(_read(gray), "benchmarks.png") if gray.exists() else ""
+    first = results / f"{OPENS}.json"
+    picture = opening(_read(first), _picture(OPENS)) if first.exists() else ""
     return OPENING.format(picture=picture) + "".join(parts) + ENDING
+
+
+def _picture(record: str) -> str:
+    """The file of the picture of a record; empty if it has none."""
+    task = record.removeprefix(OPENS)
+    return f"benchmarks{task.replace('_', '-')}.png" if task != record else ""
 
 
 def pictures(root: Path = ROOT) -> dict[Path, dict]:
     """The page's pictures, and the record of each."""
-    found = {}
-    for task in ("", "_color"):
-        path = root / "benchmarks" / "results" / f"time_to_quality{task}.json"
-        if path.exists():
-            name = f"benchmarks{task.replace('_', '-')}.png"
-            found[root / "book" / name] = _read(path)
-    return found
+    records = sorted((root / "benchmarks" / "results").glob(f"{OPENS}*.json"))
+    found = {path: _read(path) for path in records}
+    return {
+        root / "book" / _picture(path.stem): record
+        for path, record in found.items()
+        if "fitted" in record  # and not the steps that were counted
+    }
 
 
 def write(root: Path = ROOT) -> None:
@@ -183,7 +191,10 @@ def _section(results: Path, text: str, name: str, tables: Callable[[dict], str])
             continue
         record = _read(path)
         what = f": {plain(record['what'])}" if "what" in record else ""
-        text += f"\n**On a {device}**{what}.\n" + tables(record) + _source(record)
+        text += f"\n**On a {device}**{what}.\n"
+        if path.stem != OPENS and (picture := _picture(path.stem)):
+            text += f"\n{image(record, picture)}"
+        text += tables(record) + _source(record)
     return text
 
 

@@ -62,7 +62,7 @@ def destinations(outline: list, depth: int = 0):
 
 @pytest.mark.slow
 def test_book_has_a_plausible_size(book, reader):
-    assert 200 < len(reader.pages) < 500
+    assert 300 < len(reader.pages) < 700
     assert book.stat().st_size < 30e6
 
 
