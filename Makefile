@@ -28,8 +28,8 @@ pdf: book  ## print the book as one PDF, with Chromium
 test: .venv/ready  ## test the library, the rules and every chapter's outputs
 	$(BIN)/python -m pytest --nbval
 
-slow: .venv/ready  ## the long tests: the built book, the Colab rehearsal, other kernels
-	$(BIN)/python -m pytest tests -m slow
+slow: .venv/ready  ## the long tests: the built book, the chapters alone on another host
+	$(BIN)/python -m pytest tests -m slow -n 2 --dist loadfile
 
 execute: .venv/ready  ## run the chapters whose outputs are stale, gather all claims
 	$(BIN)/python tools/execute.py
