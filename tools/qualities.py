@@ -8,35 +8,67 @@ from claims import plain
 OURS = ("quilt", "sirenlib.fit")
 
 
+FOLD = "Each quality, with the spread over the seeds, and as multiples of our times"
+
+
 def qualities(record: dict) -> str:
-    """What was done how often; a table for each picture and quality; the sources."""
-    seeds, several = record["seeds"], len(record["fitted"]) > 1
+    """What was done how often; the times, and folded the rest of them; the sources."""
+    seeds = record["seeds"]
     often = f"the medians of {seeds} seeds" if seeds > 1 else "of one fit each"
     text = f"\nTimes are {record['clock']}, {often}.\n{_disturbed(record['disturbed'])}"
     text += _most_parameters(record["contenders"])
-    for (picture, quality), rows in _grouped(record["rows"]).items():
-        ours = {row["name"]: row for row in rows}
-        columns = {
-            "network": lambda row: row["name"],
-            "parameters": lambda row: f"{row['parameters']:,}",
-            "seconds": _time,
-        } | {f"over {name}": partial(_over, one=ours[name]) for name in OURS}
-        title = f"{quality} dB, {picture}" if several else f"{quality} dB"
-        text += f"\n{title}:\n" + table(rows, columns)
+    rest = ""
+    for picture in record["fitted"]:
+        name = f", {picture}" if len(record["fitted"]) > 1 else ""
+        rows = _by_quality(record["rows"], picture)
+        text += f"\nSeconds{name}:\n" + _times(rows)
+        for quality, each in rows.items():
+            rest += f"\n{quality} dB{name}:\n" + _quotients(each)
+    text += f"\n<details>\n<summary>{FOLD}</summary>\n{rest}\n</details>\n"
     return text + _sources(record)
 
 
-def _grouped(rows: list[dict]) -> dict[tuple, list[dict]]:
+def _by_quality(rows: list[dict], picture: str) -> dict[int, list[dict]]:
     groups = {}
     for row in rows:
-        groups.setdefault((row["picture"], row["quality"]), []).append(row)
+        if row["picture"] == picture:
+            groups.setdefault(row["quality"], []).append(row)
     return groups
+
+
+def _times(rows: dict[int, list[dict]]) -> str:
+    """A row for each network, a column for each quality."""
+    columns = NAMES | {
+        f"{quality} dB": lambda row, times={one["name"]: one for one in each}: _bounded(
+            times[row["name"]]
+        )
+        for quality, each in rows.items()
+    }
+    return table(next(iter(rows.values())), columns)
+
+
+def _quotients(rows: list[dict]) -> str:
+    """A row for each network: its time to a quality, and that over ours."""
+    ours = {row["name"]: row for row in rows}
+    columns = NAMES | {"seconds": _time}
+    columns |= {f"over {name}": partial(_over, one=ours[name]) for name in OURS}
+    return table(rows, columns)
+
+
+NAMES = {
+    "network": lambda row: row["name"],
+    "parameters": lambda row: f"{row['parameters']:,}",
+}
+
+
+def _bounded(row: dict) -> str:
+    return f"{row['bound']} {number(row['seconds'], 2)}".strip()
 
 
 def _time(row: dict) -> str:
     """The seconds, their spread over the seeds, and how many seeds missed."""
     if row["bound"]:
-        return f"{row['bound']} {number(row['seconds'], 2)}"
+        return _bounded(row)
     each = [time for time in row["each"] if time is not None]
     text = spread(row["seconds"], each, _digits(each))
     missed = len(row["each"]) - len(each)

@@ -52,8 +52,8 @@ which was counted once. *As copied* computes the whole picture at once. In chunk
 same step makes better use of the caches, so that the rest of the quotient is the
 recipe's.
 
-*Over* divides a row's time by that of the quilt and by that of the single network,
-*sirenlib.fit*, which are the library's own. The networks and their settings stand in
+The library's own are the quilt and the single network, *sirenlib.fit*. In the fold,
+*over* divides a row's time by theirs. The networks and their settings stand in
 `benchmarks/contenders.py`. The settings of the others were tried on the same pictures,
 by `benchmarks/tune.py`. Small ones of them [race in a page](race.md), on a picture of
 your own.

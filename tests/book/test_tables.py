@@ -120,8 +120,16 @@ def test_page_without_records_says_so(tmp_path):
     assert "in color" not in page
 
 
+def test_times_to_all_qualities_are_one_table(results):
+    higher = [one | {"quality": 35, "seconds": 9.0} for one in QUALITIES["rows"]]
+    page = results("time_to_quality", QUALITIES | {"rows": QUALITIES["rows"] + higher})
+    assert row(page, "network") == ["network", "parameters", "30 dB", "35 dB"]
+    assert row(page, "quilt") == ["quilt", "198,401", "2.0", "9.0"]
+    assert row(page, "hash grid")[2:] == ["at most 0.50", "at most 9.0"]
+
+
 def test_quality_has_times_spread_and_ratios(results):
-    page = results("time_to_quality", QUALITIES)
+    page = results("time_to_quality", QUALITIES).split("<details>")[1]
     assert row(page, "quilt") == [
         "quilt",
         "198,401",
@@ -143,6 +151,7 @@ def test_bound_of_ours_turns_the_sign(results):
     page = results(
         "time_to_quality", QUALITIES | {"rows": [bounded, *QUALITIES["rows"][1:]]}
     )
+    page = page.split("<details>")[1]
     assert row(page, "quilt")[3] == "1.0"
     assert row(page, "tutorial, as copied")[3] == r"\> 730"
 
