@@ -24,10 +24,10 @@ OPENING = """\
 # Benchmarks
 {picture}
 How long does it take, and how much memory? This page prints what was measured, with
-the machine, the versions and the date below each table. Nobody typed these numbers:
+the machine, the versions and the date below each table. No number is typed by hand:
 they come from the files in `benchmarks/results`, which the scripts in `benchmarks`
-write. Above each table stands how often a time was taken. Where it was more than once,
-it is the median, and in parentheses stand the fastest and the slowest. Another machine
+write. Each table says above it how often a time was taken. Where it was more than once,
+it is the median, and the fastest and the slowest are in parentheses. Another machine
 gives other times.
 
 Where nothing else is said, the network is a sine network with four layers of 256 sines.
@@ -42,18 +42,18 @@ The cameraman of 256 × 256 pixels is fitted until the picture is met to so many
 All networks but the *copied recipe* and *siren-pytorch 0.1.7* are trained by
 `sirenlib.fit`, with fits of more and more passes over the picture. The time to a
 quality is read off between the two that are next to it, on a line through them: the
-logarithm of the seconds against the decibels. *At most* stands where the shortest fit
-is better, *more than* where the longest one is worse. The limit of a fit is the same
+logarithm of the seconds against the decibels. *At most* means that the shortest fit
+is better, *more than* that the longest one is worse. The limit of a fit is the same
 for all. Where the machine was disturbed, a fit was repeated.
 
 The two references are trained as tutorials do it: every pixel in every step, Adam at a
 fixed rate of 1e-4. The time of such a step is multiplied with the number of steps,
 which was counted once. *As copied* computes the whole picture at once. In chunks the
-same step makes better use of the caches, so that the rest of the quotient is the
+same step makes better use of the caches, so that the remaining factor is the
 recipe's.
 
 The library's own are the quilt and the single network, *sirenlib.fit*. In the fold,
-*over* divides a row's time by theirs. The networks and their settings stand in
+*over* divides a row's time by theirs. The networks and their settings are in
 `benchmarks/contenders.py`. The settings of the others were tried on the same pictures,
 by `benchmarks/tune.py`. Small ones of them [race in a page](race.md), on a picture of
 your own.
