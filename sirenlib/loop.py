@@ -3,16 +3,20 @@
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Generator, nn
-from tqdm.auto import tqdm
 
 from .checkpoints import Checkpoint, FitState, copied
 from .environment import in_book, require_supported
 from .evaluation import place_of
+
+with warnings.catch_warnings():  # a notebook without ipywidgets gets the plain bar
+    warnings.filterwarnings("ignore", "IProgress not found")
+    from tqdm.auto import tqdm
 
 ROWS = 100  # a history has about so many rows, however long the training
 
