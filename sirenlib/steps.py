@@ -63,13 +63,13 @@ class Recipe:
 
 
 class AdamStepper:
-    """What a stepper has of Adam; each kind adds a ``__call__``, which makes a step.
+    """Adam for a model. Each kind of stepper adds its step, a ``__call__``.
 
     ``error`` is a number on the device, to which every step adds its own.
 
     Args:
         moments: the state of Adam to go on from; ``{}`` begins anew.
-        recorded: whether the steps are recorded, on a device that can.
+        recorded: whether the steps are recorded, which only CUDA does.
     """
 
     def __init__(self, model: nn.Module, moments: dict, recorded: bool = False):
