@@ -40,7 +40,7 @@ from . import (
 )
 from .arguments import whole_number
 from .environment import DEVICES, resolve_device
-from .evaluation import rendered_rows
+from .evaluation import rendered_rows, values_at
 from .files import FARTHEST, SavedNetwork, replace_file
 from .fitting import default_recipe
 from .links import from_link, to_link
@@ -271,21 +271,22 @@ def _write(
     from . import figures
 
     save(model, folder / "network.pt", signal, rate=rate)
-    fields = evaluate(model, signal.coords)
     rows = dataclasses.asdict(history)
     # The settings of the user's matplotlibrc could make them unreadable.
     with plt.style.context(["default", figures.STYLE]):
         if rate is None:
             quality = f"{history.final_psnr:.2f} dB"
+            fields = evaluate(model, signal.coords)
             pixels = to_pixels(fields[0], signal.value_range)
             pixels = pixels.reshape(*signal.shape, -1)
             _save_png(pixels, folder / "reconstruction.png")
             panels = figures.three_panels(*fields, signal.shape)
         else:
-            rows["final_snr"] = snr(fields[0], signal.values)
+            sound = values_at(model, signal.coords)
+            rows["final_snr"] = snr(sound, signal.values)
             quality = f"signal-to-noise ratio {rows['final_snr']:.2f} dB"
-            write_sound(fields[0], rate, folder / "reconstruction.wav")
-            panels = figures.two_spectrograms(signal.values, fields[0], rate)
+            write_sound(sound, rate, folder / "reconstruction.wav")
+            panels = figures.two_spectrograms(signal.values, sound, rate)
         panels.savefig(folder / "panels.png")
         plt.close(panels)
     for name in ("final_psnr", "final_snr"):

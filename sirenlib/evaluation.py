@@ -74,6 +74,35 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             part.training = True
 
 
+@torch.no_grad()
+def values_at(model: nn.Module, coords: Tensor) -> Tensor:
+    """The values alone at many points, without graph.
+
+    Shape:
+        - coords: ``(N, d)``, on any device
+        - Output: ``(N, c)`` on the device of coords, at least in float32
+    """
+    return _joined(lambda x: (model(x),), model, coords)[0]
+
+
+def _joined(function: Callable, model: nn.Module, coords: Tensor) -> tuple[Tensor, ...]:
+    """The parts that `in_chunks` gives, each in one tensor where the coordinates lie.
+
+    In place: results kept from chunk to chunk would break up the memory.
+    """
+    whole = None
+    for rows, parts in in_chunks(function, model, coords):
+        whole = whole or [_room_for(part, len(coords), coords.device) for part in parts]
+        for field, part in zip(whole, parts, strict=True):
+            field[rows] = part.detach()
+    return tuple(whole)
+
+
+def _room_for(part: Tensor, points: int, device: torch.device) -> Tensor:
+    dtype = torch.promote_types(part.dtype, torch.float32)
+    return torch.empty(points, *part.shape[1:], dtype=dtype, device=device)
+
+
 def sampled(model: nn.Module, coords: Tensor) -> Tensor:
     """The model at up to 16 of the coordinates, by which `alike` knows it again.
 
@@ -82,9 +111,7 @@ def sampled(model: nn.Module, coords: Tensor) -> Tensor:
         - Output: float64, on the CPU
     """
     stride = max(1, len(coords) // PROBES)
-    coords = coords[::stride][:PROBES].detach()
-    with evaluating(model), torch.no_grad():
-        return model(coords.to(*place_of(model))).double().cpu()
+    return values_at(model, coords[::stride][:PROBES]).double().cpu()
 
 
 def alike(found: Tensor, expected: Tensor) -> bool:
@@ -127,18 +154,7 @@ def evaluate(model: nn.Module, coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             mean = value.mean(-1, keepdim=True)
             return value, gradient(mean, x), laplace(mean, x)
 
-    whole = None
-    for rows, parts in in_chunks(all_three, model, coords):
-        # In place: results kept from chunk to chunk would break up the memory.
-        whole = whole or [_room_for(part, len(coords), coords.device) for part in parts]
-        for field, part in zip(whole, parts, strict=True):
-            field[rows] = part.detach()
-    return tuple(whole)
-
-
-def _room_for(part: Tensor, points: int, device: torch.device) -> Tensor:
-    dtype = torch.promote_types(part.dtype, torch.float32)
-    return torch.empty(points, *part.shape[1:], dtype=dtype, device=device)
+    return _joined(all_three, model, coords)
 
 
 @torch.no_grad()
@@ -202,7 +218,6 @@ def render(
     return whole
 
 
-@torch.no_grad()
 def rendered_rows(
     model: nn.Module, height: int, width: int, window: Window
 ) -> Iterator[tuple[slice, Tensor]]:
@@ -212,15 +227,12 @@ def rendered_rows(
             raise ValueError(f"{name} must be at most {LARGEST}, not {side}")
     dtype = torch.promote_types(place_of(model)[1], torch.float32)
     down, right = (
-        torch.linspace(first, last, count, dtype=dtype)
+        torch.linspace(first, last, count, dtype=dtype, device="cpu")
         for (first, last), count in zip(window, (height, width), strict=True)
     )
     step = max(1, chunk_of(model) // width)
     for first in range(0, height, step):
         rows = slice(first, min(first + step, height))
         coords = torch.cartesian_prod(down[rows], right)  # (rows * width, 2)
-        values = [
-            value.to("cpu", torch.promote_types(value.dtype, torch.float32))
-            for _, (value,) in in_chunks(lambda x: (model(x),), model, coords)
-        ]
-        yield rows, torch.cat(values).reshape(-1, width, values[0].shape[-1])
+        values = values_at(model, coords)
+        yield rows, values.reshape(-1, width, values.shape[-1])

@@ -11,9 +11,8 @@ from torch import Generator, Tensor, nn
 from .arguments import positive_number
 from .batches import batches
 from .checkpoints import Checkpoint, FitState
-from .environment import require_supported
 from .evaluation import evaluating, place_of, signal_psnr
-from .loop import History, require_weights, run
+from .loop import History, require_trainable, run
 from .metrics import psnr_from_mse
 from .quilt import Quilt
 from .signals import Signal
@@ -178,9 +177,8 @@ def _fit(
 
 
 def _require_fit(model: nn.Module, signal: Signal, recipe: Recipe) -> None:
-    require_weights(model)
+    require_trainable(model)
     device, dtype = place_of(model)
-    require_supported(device)
     recipe.require_device(device)
     coords, values = signal.coords[:2].detach(), signal.values[:2]
     given = f"coordinates of shape {tuple(coords.shape)}"

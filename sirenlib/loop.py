@@ -3,15 +3,20 @@
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Generator, nn
-from tqdm.auto import tqdm
 
 from .checkpoints import Checkpoint, FitState, copied
-from .environment import in_book
+from .environment import in_book, require_supported
+from .evaluation import place_of
+
+with warnings.catch_warnings():  # a notebook without ipywidgets gets the plain bar
+    warnings.filterwarnings("ignore", "IProgress not found")
+    from tqdm.auto import tqdm
 
 ROWS = 100  # a history has about so many rows, however long the training
 
@@ -100,12 +105,14 @@ def run(
         stepper.error.zero_()
         # Weights count as good only once the losses that follow them are finite.
         good, latest = latest, copied(model.state_dict())
+        shown = f"{loss:.3g}"
         if quality:
             history.psnr.append(quality(loss))
+            shown = f"{history.psnr[-1]:.1f} dB"
         history.step.append(state.done)
         history.seconds.append(time.perf_counter() - start)
         history.loss.append(loss)  # last: a row without it is half written
-        bar.set_postfix_str(f"{quality(loss):.1f} dB" if quality else f"{loss:.3g}")
+        bar.set_postfix_str(shown)
 
     def finish() -> None:
         whole = len(history.loss)  # Ctrl-C may have left a row half written
@@ -153,8 +160,8 @@ def run(
     return history
 
 
-def require_weights(model: nn.Module) -> None:
-    """Raise a ValueError where there is nothing to train."""
+def require_trainable(model: nn.Module) -> None:
+    """Raise a ValueError where there is nothing to train, or no device for it."""
     weights = list(model.parameters())
     if not any(weight.requires_grad for weight in weights):
         raise ValueError("the model has no parameters that ask for gradients")
@@ -163,3 +170,4 @@ def require_weights(model: nn.Module) -> None:
             "the model was made inside torch.inference_mode(), where nothing can be "
             "trained: make it outside"
         )
+    require_supported(place_of(model)[0])

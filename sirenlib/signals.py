@@ -1,6 +1,7 @@
 """Samples of a function as pairs of coordinates and values."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,18 +135,18 @@ class Signal:
     def subset(self, rows: Tensor) -> "Signal":
         """The samples of those rows, by a mask ``(N,)`` or by their numbers, as
         scattered points: the way to leave out missing ones."""
-        coords, values = self.coords[rows], self.values[rows]
-        weights = None if self.weights is None else self.weights[rows]
+        coords, values, weights = self._each(lambda table: table[rows])
         return Signal(coords, values, (len(coords),), self.value_range, weights)
 
     def to(self, device: torch.device | str) -> "Signal":
         """The same numbers on another device, without a graph behind them."""
-        coords, values = (
-            self.coords.detach().to(device),
-            self.values.detach().to(device),
-        )
-        weights = None if self.weights is None else self.weights.detach().to(device)
+        coords, values, weights = self._each(lambda table: table.detach().to(device))
         return Signal(coords, values, self.shape, self.value_range, weights)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> list[Tensor | None]:
+        """Coordinates, values and weights, each of them changed, if it is there."""
+        tables = self.coords, self.values, self.weights
+        return [None if table is None else change(table) for table in tables]
 
 
 def _require_finite_table(name: str, table: Tensor) -> None:

@@ -67,7 +67,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
-    read = readers.get(path.suffix.lower(), _read_torch)
+    read = readers.get(path.suffix.lower(), read_torch)
     try:
         content = read(path)
     except (OSError, MemoryError):
@@ -94,7 +94,8 @@ def flattened(content: Mapping, prefix: str = "") -> dict[str, Tensor]:
     return found
 
 
-def _read_torch(path: Path) -> Mapping:
+def read_torch(path: str | Path) -> Mapping:
+    """What ``torch.save`` has written, a dict, or an error of many kinds."""
     with zipfile.ZipFile(path) as archive:  # older files are bare pickles
         if archive.testzip():
             raise ValueError("a checksum is wrong")

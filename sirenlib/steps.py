@@ -62,44 +62,58 @@ class Recipe:
                 )
 
 
-class Stepper:
+class AdamStepper:
+    """Adam for a model. Each kind of stepper adds its step, a ``__call__``.
+
+    ``error`` is a number on the device, to which every step adds its own.
+
+    Args:
+        moments: the state of Adam to go on from; ``{}`` begins anew.
+        recorded: whether the steps are recorded, which only CUDA does.
+    """
+
+    def __init__(self, model: nn.Module, moments: dict, recorded: bool = False):
+        self.device, self.dtype = place_of(model)
+        self.records = recorded and self.device.type == "cuda"
+        self.adam = adam_for(model, self.device, self.records)
+        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
+        self.error = torch.zeros((), dtype=torch.float64, device=self.device)
+
+    def moments(self) -> dict:
+        """The state of Adam, as the next stepper of this kind takes it."""
+        return self.adam.state_dict()["state"]
+
+
+class Stepper(AdamStepper):
     """Adam on the mean squared error of a batch: ``stepper(index, rate)`` is one step.
 
-    No step makes the host wait for the device. ``error`` is a number there, to which
-    every step adds its squared errors.
+    No step makes the host wait for the device. ``error`` takes the squared errors.
 
     Args:
         signal: on the device of the model. Every batch has as many of its points as
             the recipe says, or all of them.
-        moments: the state of Adam to go on from; ``{}`` begins anew.
+        moments: as in `AdamStepper`.
     """
 
     def __init__(self, model: nn.Module, signal: Signal, recipe: Recipe, moments: dict):
+        super().__init__(model, moments, recorded=recipe.engine != "eager")
         self.model, self.recipe = model, recipe
-        self.device, dtype = place_of(model)
-        self.coords, self.values = signal.coords.to(dtype), signal.values
+        self.coords, self.values = signal.coords.to(self.dtype), signal.values
         self.weights, points = signal.weights, len(signal.coords)
         size = min(recipe.batch_size, points)
         # Divided by this, a sum of squared errors is the mean one of a batch.
         self.scale = size * signal.total_weight / points
         self.chunk_size = recipe.chunk_size or chunk_of(model)
-        self.error = torch.zeros((), dtype=torch.float64, device=self.device)
-        recorded = self.device.type == "cuda" and recipe.engine != "eager"
-        self.adam = adam_for(model, self.device, recorded)
-        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.fast_model, self.graph = model, None
-        on_cuda = self.device.type == "cuda"
         # A quilt whose shapes are fixed needs no look at the device.
-        fixed = on_cuda or recipe.engine == "compile"
+        fixed = self.device.type == "cuda" or recipe.engine == "compile"
         tiling = getattr(model, "tiling", None) if fixed else None
         self.options = {}
         if tiling:
             given = self.coords, size, signal.shape, coarser_strides(signal, size)
             self.options["room"] = tiling.room_for(*given)
         self.index = torch.arange(size, dtype=torch.int32, device=self.device)
-        if recipe.engine in ("graph", "compile") or (
-            on_cuda and recipe.engine == "auto"
-        ):
+        if self.records or recipe.engine == "compile":
             self._prepare()
 
     def __call__(self, index: Tensor, rate: float) -> None:
@@ -109,10 +123,6 @@ class Stepper:
             self.graph.replay()
         else:
             self._learn(self.fast_model, index)
-
-    def moments(self) -> dict:
-        """The state of Adam, as the next `Stepper` takes it."""
-        return self.adam.state_dict()["state"]
 
     def _learn(self, model: nn.Module, index: Tensor) -> None:
         self.adam.zero_grad()
@@ -137,7 +147,7 @@ class Stepper:
 
     def _prepare(self) -> None:
         """Compile and record the step, and put back what that has moved."""
-        engine, on_cuda = self.recipe.engine, self.device.type == "cuda"
+        engine = self.recipe.engine
         kept = copy.deepcopy((self.model.state_dict(), self.moments(), self.error))
         try:
             with warnings.catch_warnings():
@@ -148,7 +158,7 @@ class Stepper:
                 if engine == "compile":
                     self.fast_model = torch.compile(self.model)
                     self._learn(self.fast_model, self.index)
-                if on_cuda:
+                if self.records:
                     self.graph = self._recorded()
         except Exception as error:  # compilers raise errors of many kinds
             self.fast_model = self.model

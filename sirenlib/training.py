@@ -8,10 +8,8 @@ from torch import Generator, Tensor, nn
 
 from .arguments import positive_number, whole_number
 from .checkpoints import Checkpoint, FitState
-from .environment import require_supported
-from .evaluation import place_of
-from .loop import History, require_weights, run
-from .steps import adam_for, set_rate
+from .loop import History, require_trainable, run
+from .steps import AdamStepper, set_rate
 
 
 def train(
@@ -78,8 +76,7 @@ def train(
     if clip is not None:
         positive_number("clip", clip)
     with torch.inference_mode(False), torch.enable_grad():
-        require_weights(model)
-        require_supported(place_of(model)[0])
+        require_trainable(model)
         recipe = {"lr": lr, "clip": clip}
         keeper = Checkpoint(checkpoint, model, None, recipe, generator)
 
@@ -93,15 +90,15 @@ def train(
             )
 
 
-class LossStepper:
+class LossStepper(AdamStepper):
     """Adam on any loss: ``stepper(step, rate)`` is the step of that number.
 
-    ``error`` is a number on the device, to which every step adds its loss.
+    ``error`` takes the losses.
 
     Args:
         loss, clip: as in `train`.
         seed: the points of a step follow from ``seed + step`` alone.
-        moments: the state of Adam to go on from; ``{}`` begins anew.
+        moments: as in `AdamStepper`.
 
     Raises:
         ValueError: the loss is no scalar, has no graph, or is not finite in the first
@@ -118,12 +115,9 @@ class LossStepper:
         clip: float | None,
         moments: dict,
     ):
+        super().__init__(model, moments)
         self.loss, self.seed, self.clip = loss, seed, clip
-        device, _ = place_of(model)
-        self.adam = adam_for(model, device)
-        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
         self.weights = self.adam.param_groups[0]["params"]
-        self.error = torch.zeros((), dtype=torch.float64, device=device)
 
     def __call__(self, step: int, rate: float) -> None:
         set_rate(self.adam, rate)
@@ -135,10 +129,6 @@ class LossStepper:
             nn.utils.clip_grad_norm_(self.weights, self.clip)
         self.adam.step()
         self.error += loss.detach()  # last: a step that is interrupted does not count
-
-    def moments(self) -> dict:
-        """The state of Adam, as the next `LossStepper` takes it."""
-        return self.adam.state_dict()["state"]
 
 
 def _require_loss(loss: object, finite: bool) -> None:

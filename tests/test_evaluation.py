@@ -119,6 +119,13 @@ class Square(nn.Module):
         return coords.square().sum(-1, keepdim=True)
 
 
+def test_values_alone_are_those_of_the_network(x, chunk):
+    model = network(3)
+    chunk(7)
+    found = evaluation.values_at(model, x)
+    assert close(found, model(x).detach()) and not found.requires_grad
+
+
 def test_evaluate_never_holds_more_than_a_chunk():
     function = Square()
     evaluate(function, torch.zeros(10_000, 2))
@@ -191,8 +198,9 @@ class Noisy(nn.Module):
         lambda model: signal_psnr(
             model, Signal(coordinate_grid(4, 4), torch.zeros(16, 1), (4, 4))
         ),
+        lambda model: evaluation.values_at(model, coordinate_grid(4, 4)),
     ],
-    ids=["evaluate", "render", "signal_psnr"],
+    ids=["evaluate", "render", "signal_psnr", "values_at"],
 )
 def test_network_is_asked_in_evaluation_mode_and_each_part_put_back(ask):
     model = Noisy()

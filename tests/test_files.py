@@ -665,7 +665,7 @@ def test_error_of_the_system_is_not_called_damage(path, monkeypatch, error):
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(files.zipfile, "ZipFile", refuse)
+    monkeypatch.setattr("zipfile.ZipFile", refuse)
     with pytest.raises(type(error)):
         load(path)
 

@@ -1029,6 +1029,32 @@ def test_terminal_has_a_progress_bar_in_decibels(monkeypatch, capsys):
     assert f"{history.psnr[-1]:.1f} dB" in shown
 
 
+BAR = """
+import sys
+place = sys.argv[1]
+if "notebook" in place:
+    import ipykernel.zmqshell
+if "without" in place:
+    sys.modules["ipywidgets"] = None  # as if it were not installed
+from sirenlib.loop import tqdm
+print(any(kind.__module__ == "tqdm.notebook" for kind in tqdm.mro()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "is_widget"),
+    [("notebook", True), ("notebook without widgets", False), ("terminal", False)],
+)
+def test_each_place_gets_its_progress_bar_without_a_word(place, is_widget):
+    command = [sys.executable, "-W", "always", "-c", BAR, place]
+    told = {name: os.environ[name] for name in os.environ if "SPYDER" not in name}
+    told.pop("QT_API", None)  # tqdm takes it for a console of Qt
+    options = {"capture_output": True, "text": True, "check": True}
+    process = subprocess.run(command, env=told, **options)
+    assert process.stdout == f"{is_widget}\n"
+    assert "Tqdm" not in process.stderr
+
+
 @pytest.mark.parametrize("end", ["finished", "interrupted", "diverged"])
 def test_progress_bar_is_closed_in_the_end(monkeypatch, end):
     bars = []

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from .. import figures
 from ..arguments import whole_number
-from ..evaluation import in_chunks
+from ..evaluation import values_at
 from ..files import SavedNetwork
 from ..quilt import Quilt
 from ..signals import Signal
 from ..siren import Siren
 from .frame import LiveOutput, base64_floats, figure_png
-from .view_picture import form_and_arrays
+from .view_picture import form_and_arrays, require_room, require_sines
 
 LARGEST = 8_000_000  # weights, which are 21 MB of a page
 COLUMNS, PER_COLUMN = 720, 16  # of the waveform where scripts do not run
@@ -82,22 +82,13 @@ def play_sound(
 
 
 def _require_sound(model: Siren | Quilt) -> None:
-    if not isinstance(model, Siren | Quilt):
-        raise ValueError(
-            f"play_sound() takes a Siren, a Quilt or what load() returns, not "
-            f"{type(model).__name__}"
-        )
+    require_sines(model, "play_sound")
     if (model.in_features, model.out_features) != (1, 1):
         raise ValueError(
             f"the network maps {model.in_features} coordinates to {model.out_features} "
             "outputs: a sound has one of each"
         )
-    weights = sum(weight.numel() for weight in model.parameters())
-    if weights > LARGEST:
-        raise ValueError(
-            f"the network has {weights:,} weights: a page holds up to {LARGEST:,}. Fit "
-            "a smaller one, or write the sound with write_sound()"
-        )
+    require_room(model, LARGEST, "write the sound with write_sound()")
 
 
 def _require_target(target: Signal, samples: int | None) -> None:
@@ -169,9 +160,7 @@ def _picture(
     per_column = min(PER_COLUMN, max(1, samples // COLUMNS))
     count = min(samples, COLUMNS * per_column)
     coords = torch.linspace(*ends, count, dtype=torch.float64)[:, None]
-    with torch.no_grad():
-        parts = in_chunks(lambda x: (model(x),), model, coords)
-        values = torch.cat([part[:, 0].double().cpu() for _, (part,) in parts]).numpy()
+    values = values_at(model, coords)[:, 0].double().cpu().numpy()
     columns = values[: count - count % per_column].reshape(-1, per_column)
     seconds = np.linspace(0, (samples - 1) / rate, len(columns))
     low, high = columns.min(axis=1), columns.max(axis=1)

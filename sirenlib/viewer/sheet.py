@@ -62,8 +62,7 @@ def fields_of(name: str, model: nn.Module, signal: Signal) -> list[np.ndarray]:
     Raises:
         ValueError: one of them is NaN or infinite.
     """
-    coords = signal.coords.float().to(next(model.parameters()).device)
-    value, slope, laplacian = (field.cpu() for field in evaluate(model, coords))
+    value, slope, laplacian = evaluate(model, signal.coords.float().cpu())
     fields = [value.numpy(), slope.norm(dim=1).numpy(), laplacian[:, 0].numpy()]
     require_finite(name, *fields)
     return fields

@@ -112,11 +112,7 @@ def _named_windows(places: dict[str, Window]) -> list:
 
 
 def _require_picture(model: Siren | Quilt, shape: tuple[int, ...]) -> None:
-    if not isinstance(model, Siren | Quilt):
-        raise ValueError(
-            f"view_picture() takes a Siren, a Quilt or what load() returns, not "
-            f"{type(model).__name__}"
-        )
+    require_sines(model, "view_picture")
     outputs, width = model.out_features, model.hidden_features
     if model.in_features != 2 or outputs > 3 or len(shape) != 2:
         raise ValueError(
@@ -128,11 +124,25 @@ def _require_picture(model: Siren | Quilt, shape: tuple[int, ...]) -> None:
             f"the network is {width} wide: a page draws up to {WIDEST}. Fit a narrower "
             "one, or draw this one with render()"
         )
-    weights = sum(weight.numel() for weight in model.parameters())
-    if weights > LARGEST:
+    require_room(model, LARGEST, "draw this one with render()")
+
+
+def require_sines(model: object, viewer: str) -> None:
+    """Raise a ValueError unless the viewer of that name was given a sine network."""
+    if not isinstance(model, Siren | Quilt):
         raise ValueError(
-            f"the network has {weights:,} weights: a page holds up to {LARGEST:,}. Fit "
-            "a smaller one, or draw this one with render()"
+            f"{viewer}() takes a Siren, a Quilt or what load() returns, not "
+            f"{type(model).__name__}"
+        )
+
+
+def require_room(model: Siren | Quilt, largest: int, instead: str) -> None:
+    """Raise a ValueError where there are more weights, naming what to do instead."""
+    weights = sum(weight.numel() for weight in model.parameters())
+    if weights > largest:
+        raise ValueError(
+            f"the network has {weights:,} weights: a page holds up to {largest:,}. Fit "
+            f"a smaller one, or {instead}"
         )
 
 

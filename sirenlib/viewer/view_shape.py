@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..arguments import positive_number, whole_number
-from ..evaluation import Window, evaluate, in_chunks
+from ..evaluation import Window, evaluate, values_at
 from ..files import SavedNetwork
 from ..images import to_pixels
 from ..quilt import Quilt
@@ -224,23 +224,14 @@ def trace(
         (rows,) = going.nonzero()
         if not len(rows):
             break
-        values = _values(model, eye + depth[rows, None] * through[rows])
+        points = torch.from_numpy(eye + depth[rows, None] * through[rows])
+        values = values_at(model, points)[:, 0].double().numpy()
         # Below 0 at once: there the box has cut the shape.
         found[rows] = (np.abs(values) < scene.tolerance) | (first & (values < 0))
         depth[rows] += np.where(found[rows], 0, values / scene.bound)
         going[rows] = ~found[rows] & (depth[rows] < far[rows])
         first = False
     return np.where(found, depth, np.nan)
-
-
-def _values(model: nn.Module, points: np.ndarray) -> np.ndarray:
-    """What the network says at ``(N, 3)``: ``(N,)``."""
-    values = np.empty(len(points))
-    with torch.no_grad():
-        chunks = in_chunks(lambda x: (model(x),), model, torch.from_numpy(points))
-        for rows, (part,) in chunks:
-            values[rows] = part[:, 0].double().cpu()
-    return values
 
 
 def shaded(
@@ -257,7 +248,7 @@ def shaded(
     colors = np.ones((size**2, 3))
     if seen.any():
         points = torch.from_numpy(eye + depth[seen, None] * through[seen])
-        normals = evaluate(model, points)[1].double().cpu().numpy()
+        normals = evaluate(model, points)[1].double().numpy()
         normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
         away = (normals * through[seen]).sum(1, keepdims=True) > 0
         light = np.array([-0.5, 0.7, -1.0]) @ axes
