@@ -35,7 +35,7 @@ def default_device() -> torch.device:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name, after a first sum on it.
+    """The device of that name, after a first gradient on it.
 
     Raises:
         ValueError: the name is neither a CPU nor a CUDA device, this machine does not
@@ -48,7 +48,10 @@ def resolve_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        (torch.ones(1, device=device) + 1).cpu()
+        one = torch.ones(1, device=device, requires_grad=True)
+        # Backward too: on CUDA its thread would warn if a product were its first work.
+        one.square().sum().backward()
+        one.grad.cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device {name!r} cannot be used: PyTorch {torch.__version__} finds "
