@@ -374,8 +374,9 @@ def exercises(chapter: Chapter) -> Problems:
                 number,
                 "an exercise is one quote, with its hint and its solution in it",
             )
-        if "<summary>Solution</summary>" not in text:
-            yield number, "the exercise has no <details> with the summary Solution"
+        for part in ("Hint", "Solution"):
+            if f"<summary>{part}</summary>" not in text:
+                yield number, f"the exercise has no <details> with the summary {part}"
         if PREDICTION.format(name) not in _sources(chapter)[number : number + 1]:
             yield number + 1, f"the next cell is `{PREDICTION.format(name)}`"
         check = "".join(_sources(chapter)[number + 1 : number + 2])

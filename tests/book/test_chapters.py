@@ -300,6 +300,7 @@ MUTATIONS = [
     ("exercises", replaces(8, "Exercise 1.1", "Exercise 1.3")),
     ("exercises", replaces(8, "predict first", "think first")),
     ("exercises", replaces(8, "Solution", "Answer")),
+    ("exercises", replaces(8, "Hint", "Clue")),
     ("exercises", says("Outside of the quote.", 8)),
     ("exercises", replaces(9, "exercise 1.1", "exercise 1.2")),
     ("exercises", replaces(9, "...", "0.05")),
