@@ -87,6 +87,14 @@ def frames(page, count: int = 2) -> None:
     )
 
 
+def box_of(locator) -> dict:
+    """Where it is. A drawing that is just made anew for its width is nowhere."""
+    frames(locator.page)
+    found = []
+    until(locator.page, lambda: found.append(locator.bounding_box()) or found[-1])
+    return found[-1]
+
+
 def until(page, condition: Callable[[], bool]) -> None:
     """Wait for what only Python can see."""
     end = time.monotonic() + PATIENCE / 1000

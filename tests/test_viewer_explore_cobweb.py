@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from browser import colors_in_the_dark, frames, run, show, watched
+from browser import box_of, colors_in_the_dark, frames, run, show, watched
 from PIL import Image
 
 from sirenlib import theory
@@ -126,7 +126,7 @@ def test_scale_and_biases(page):
 
 def test_a_mouse_drags_the_start(page):
     show(page, explore_cobweb(alt=ALT))
-    box = page.get_by_role("img").first.bounding_box()
+    box = box_of(page.get_by_role("img").first)
     place = box["x"] + 34 + (box["width"] - 42) / 2, box["y"] + box["height"] / 2
     page.mouse.move(*place)
     page.mouse.down()
@@ -142,7 +142,7 @@ def test_it_fits_and_is_large_enough(chromium, width):
         show(page, explore_cobweb(alt=ALT))
         frames(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        left, right = (each.bounding_box() for each in page.get_by_role("img").all())
+        left, right = map(box_of, page.get_by_role("img").all())
         assert (left["y"] == right["y"]) == (width == 1100)
         for svg in page.get_by_role("img").all():
             scale = svg.evaluate("(svg) => svg.getScreenCTM().a")

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import colors_in_the_dark, frames, run, show, watched
+from browser import box_of, colors_in_the_dark, frames, run, show, watched
 from PIL import Image
 
 import sirenlib
@@ -216,7 +216,7 @@ def test_keys_move_the_level_and_a_mouse_drags_it(page):
     show(page, explore_folding(alt=ALT))
     page.get_by_role("slider", name="level y").press("ArrowRight")
     assert row(page, "all angles")[0] == f"{0.5 + math.asin(0.61) / PI:.4f}"
-    box = page.get_by_role("img").bounding_box()
+    box = box_of(page.get_by_role("img"))
     place = box["x"] + 100, box["y"] + 126  # height 0 is halfway from 22 to 230
     page.mouse.move(*place)
     page.mouse.down()
@@ -277,7 +277,7 @@ def test_simple_is_the_wave_alone(page):
     wave = page.locator("svg path.line.measured").evaluate(
         "(path) => path.getBBox().width"
     )
-    assert wave > 0.65 * page.get_by_role("img").bounding_box()["width"]
+    assert wave > 0.65 * box_of(page.get_by_role("img"))["width"]
 
 
 def test_drawing_fills_the_histogram(page):
