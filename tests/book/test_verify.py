@@ -193,6 +193,11 @@ time.sleep(3600)
 """
 
 
+def hears_ctrl_c():
+    """What a shell starts in the background does not, and neither do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @needs_fork
 def test_ctrl_c_writes_what_was_measured_and_ends_the_kernel(tmp_path):
     lines = ["✓ Claim 2.1       a count            3 = 3"]
@@ -205,6 +210,7 @@ def test_ctrl_c_writes_what_was_measured_and_ends_the_kernel(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=environment(STARTED=str(started)),
+        preexec_fn=hears_ctrl_c,
     )
     end = time.monotonic() + PATIENCE
     while not started.exists():
