@@ -114,6 +114,8 @@ def colors_in_the_dark(page, output: LiveOutput, *places: tuple[str, str]) -> li
     property of its style, the color there."""
     show(page, output)
     page.add_style_tag(content="body { background: #121212; color: #ddd; }")
+    for selector, _ in places:  # some come only with a renderer
+        page.locator(f".sirenlib {selector}").first.wait_for(state="attached")
     return page.evaluate(
         """(places) => {
           const root = document.querySelector(".sirenlib > div").shadowRoot;
