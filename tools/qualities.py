@@ -6,9 +6,11 @@ from cells import number, spread, table
 from claims import plain
 
 OURS = ("quilt", "sirenlib.fit")
-
-
 FOLD = "Each quality, with the spread over the seeds, and as multiples of our times"
+NAMES = {
+    "network": lambda row: row["name"],
+    "parameters": lambda row: f"{row['parameters']:,}",
+}
 
 
 def qualities(record: dict) -> str:
@@ -39,12 +41,14 @@ def _by_quality(rows: list[dict], picture: str) -> dict[int, list[dict]]:
 def _times(rows: dict[int, list[dict]]) -> str:
     """A row for each network, a column for each quality."""
     columns = NAMES | {
-        f"{quality} dB": lambda row, times={one["name"]: one for one in each}: _bounded(
-            times[row["name"]]
-        )
+        f"{quality} dB": partial(_reached, each={one["name"]: one for one in each})
         for quality, each in rows.items()
     }
     return table(next(iter(rows.values())), columns)
+
+
+def _reached(row: dict, each: dict[str, dict]) -> str:
+    return _bounded(each[row["name"]])
 
 
 def _quotients(rows: list[dict]) -> str:
@@ -53,12 +57,6 @@ def _quotients(rows: list[dict]) -> str:
     columns = NAMES | {"seconds": _time}
     columns |= {f"over {name}": partial(_over, one=ours[name]) for name in OURS}
     return table(rows, columns)
-
-
-NAMES = {
-    "network": lambda row: row["name"],
-    "parameters": lambda row: f"{row['parameters']:,}",
-}
 
 
 def _bounded(row: dict) -> str:

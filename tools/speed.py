@@ -1,7 +1,7 @@
 """Say on the first page and in the README how fast a picture is learned.
 
 The sentences are made from the records of ``benchmarks/time_to_quality.py``, with their
-machines. `make execute` writes it.
+machines. `make execute` writes them.
 """
 
 import json
@@ -65,8 +65,9 @@ def records(root: Path = ROOT) -> list[dict | None]:
 
 def write(root: Path = ROOT) -> None:
     """Write the paragraph between its marks on both pages."""
+    found = records(root)
     for name, page in PAGES.items():
-        put(root / name, "speed", sentence(*records(root), page))
+        put(root / name, "speed", sentence(*found, page))
 
 
 if __name__ == "__main__":
